@@ -4,7 +4,16 @@ package audit
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/relay"
 )
 
 // Level is how much an entry matters, as in slog.
@@ -62,4 +71,88 @@ type Store interface {
 	Count(ctx context.Context, f Filter) (int, error)
 	// Prune deletes the entries from before the time given and tells how many there were.
 	Prune(ctx context.Context, before time.Time) (int, error)
+}
+
+// Page is a page of the log.
+type Page struct {
+	Nodes      []Entry
+	PageInfo   relay.PageInfo
+	TotalCount int
+}
+
+// Edge is an entry and its place in the log.
+type Edge struct {
+	Cursor string
+	Node   Entry
+}
+
+// Edges are the nodes with their cursors.
+func (p *Page) Edges() []Edge {
+	edges := make([]Edge, len(p.Nodes))
+	for i, e := range p.Nodes {
+		edges[i] = Edge{cursorOf(e.ID), e}
+	}
+	return edges
+}
+
+// Key is the entry's id as text.
+func (e Entry) Key() string { return strconv.FormatInt(e.ID, 10) }
+
+// DurationMs is the duration in milliseconds.
+func (e Entry) DurationMs() float64 { return float64(e.Duration) / float64(time.Millisecond) }
+
+func cursorOf(id int64) string { return relay.Cursor(strconv.FormatInt(id, 10)) }
+
+// MarshalGQL writes the GraphQL enum value.
+func (l Level) MarshalGQL(w io.Writer) { _, _ = io.WriteString(w, strconv.Quote(string(l))) }
+
+// UnmarshalGQL reads the GraphQL enum value.
+func (l *Level) UnmarshalGQL(v any) error {
+	s, _ := v.(string)
+	switch *l = Level(s); *l {
+	case Debug, Info, Warn, Error:
+		return nil
+	}
+	return fmt.Errorf("a level is DEBUG, INFO, WARN or ERROR")
+}
+
+// ReadPage is the page of entries after the one given.
+func ReadPage(ctx context.Context, s Store, f Filter, after int64, first int) (*Page, error) {
+	entries, err := s.Page(ctx, f, after, first+1)
+	if err != nil {
+		return nil, err
+	}
+	total, err := s.Count(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	p := &Page{Nodes: entries, TotalCount: total}
+	if len(entries) > first {
+		p.Nodes, p.PageInfo.HasNextPage = entries[:first], true
+	}
+	if n := len(p.Nodes); n > 0 {
+		cursor := cursorOf(p.Nodes[n-1].ID)
+		p.PageInfo.EndCursor = &cursor
+	}
+	return p, nil
+}
+
+// maxText bounds a filter's texts.
+const maxText = 200
+
+// Check names what is wrong with the filter.
+func (f *Filter) Check() []fault.Field {
+	var bad []fault.Field
+	if !f.From.IsZero() && !f.To.IsZero() && !f.From.Before(f.To) {
+		bad = append(bad, fault.Field{Field: "to", Message: "must be after from"})
+	}
+	for _, t := range []struct{ name, value string }{{"event", f.Event}, {"key", f.Key}, {"provider", f.Provider}, {"requestId", f.RequestID}} {
+		if len(t.value) > maxText || strings.ContainsFunc(t.value, unicode.IsControl) || !utf8.ValidString(t.value) {
+			bad = append(bad, fault.Field{Field: t.name, Message: fmt.Sprintf("must be a text of at most %d bytes without control characters", maxText)})
+		}
+	}
+	if f.Status != 0 && (f.Status < 100 || f.Status > 599) {
+		bad = append(bad, fault.Field{Field: "status", Message: "must be an HTTP status"})
+	}
+	return bad
 }

@@ -1,7 +1,6 @@
 package market
 
 import (
-	"fmt"
 	"io"
 	"math"
 	"strconv"
@@ -44,4 +43,4 @@ func (n Number) MarshalGQL(w io.Writer) {
 }
 
 // UnmarshalGQL refuses: numbers of this kind only go out.
-func (n *Number) UnmarshalGQL(any) error { return fmt.Errorf("a Number is not an input") }
+func (n *Number) UnmarshalGQL(any) error { return errOutputOnly }

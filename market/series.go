@@ -1,6 +1,7 @@
 package market
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -88,7 +89,7 @@ func MergeKnown(old, fresh []Known) []Known {
 			out = append(out, piece)
 		}
 	}
-	slices.SortFunc(out, func(a, b Known) int { return int(min(max(a.From-b.From, -1), 1)) })
+	slices.SortFunc(out, func(a, b Known) int { return cmp.Compare(a.From, b.From) })
 	joined := out[:0]
 	for _, k := range out {
 		if k.Empty() {
@@ -152,4 +153,8 @@ type SeriesWrite struct {
 	SeriesKey
 	Fetched
 	Known []Known // what is known of the series because of it
+}
+
+func sortPoints(points []Point) {
+	slices.SortFunc(points, func(a, b Point) int { return cmp.Compare(a.Stamp, b.Stamp) })
 }

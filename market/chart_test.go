@@ -1,0 +1,157 @@
+package market
+
+import (
+	"encoding/json"
+	"math"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func dailyRequest(days Days) ChartRequest {
+	return ChartRequest{SeriesKey{"bitcoin", "usd", Daily}, days}
+}
+
+func TestReadChart(t *testing.T) {
+	known := func(r Range, hole HoleReason) Known {
+		return Known{Range: r, Provider: "test", FetchedAt: t0, Hole: hole}
+	}
+	hour := func(h, m int) int64 { return ms(2026, 3, 10, h, m) }
+	t.Run("the nearest sample to each instant, whatever its stamp", func(t *testing.T) {
+		req := ChartRequest{SeriesKey{"bitcoin", "usd", Hourly}, 1}
+		h := History{Points: []Point{point(hour(7, 58), 1), point(hour(8, 1), 2), point(hour(8, 29), 3), point(hour(9, 31), 4)}, Known: []Known{known(Range{hour(8, 0), hour(11, 0)}, "")}}
+		c := readChart(req, Asset{ID: "bitcoin"}, h, Range{hour(8, 0), hour(11, 0)})
+		if !slices.Equal(c.Timestamps, Timestamps{hour(8, 0), hour(10, 0)}) || !slices.Equal(c.Prices, Column{2, 4}) {
+			t.Errorf("got %v %v", c.Timestamps, c.Prices)
+		}
+		if len(c.Coverage.Holes) != 1 || c.Coverage.Holes[0].From.UnixMilli() != hour(9, 0) || c.Coverage.Holes[0].To.UnixMilli() != hour(10, 0) || c.Coverage.Complete {
+			t.Errorf("the hour without a sample: %+v", c.Coverage)
+		}
+	})
+	t.Run("a market cap of 0 is unknown, a volume of 0 is 0, null is null", func(t *testing.T) {
+		h := History{Points: []Point{
+			{Stamp: day(1), Price: 0, MarketCap: 0, Volume: 0},
+			{Stamp: day(2), Price: 1, MarketCap: math.NaN(), Volume: math.NaN()},
+		}, Known: []Known{known(Range{day(1), day(3)}, "")}}
+		c := readChart(dailyRequest(2), Asset{}, h, Range{day(1), day(3)})
+		got, err := json.Marshal([]any{c.Prices, c.MarketCaps, c.Volumes})
+		if err != nil || string(got) != `[[0,1],[null,null],[0,null]]` {
+			t.Errorf("got %s %v", got, err)
+		}
+		if !c.Coverage.Complete {
+			t.Errorf("coverage: %+v", c.Coverage)
+		}
+	})
+	t.Run("max begins with the first point; a number of days says that the asset is younger", func(t *testing.T) {
+		h := History{Points: []Point{point(day(5), 1)}, Known: []Known{known(Range{genesis, day(5)}, NotListed), known(Range{day(5), day(6)}, "")}}
+		if c := readChart(dailyRequest(AllDays), Asset{}, h, Range{genesis, day(6)}); !c.Coverage.Complete || len(c.Coverage.Holes) != 0 {
+			t.Errorf("max: %+v", c.Coverage)
+		}
+		c := readChart(dailyRequest(5), Asset{}, h, Range{day(1), day(6)})
+		if c.Coverage.Complete || len(c.Coverage.Holes) != 1 || c.Coverage.Holes[0].Reason != NotListed || c.Coverage.Holes[0].To.UnixMilli() != day(5) {
+			t.Errorf("5 days: %+v", c.Coverage)
+		}
+	})
+	t.Run("what is not known could not be asked", func(t *testing.T) {
+		c := readChart(dailyRequest(3), Asset{}, History{}, Range{day(1), day(4)})
+		if len(c.Coverage.Holes) != 1 || c.Coverage.Holes[0].Reason != Failed || c.Coverage.From != nil {
+			t.Errorf("got %+v", c.Coverage)
+		}
+	})
+}
+
+func TestNumbersReadBackBitForBit(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		f := math.Float64frombits(rapid.Uint64().Draw(t, "bits"))
+		text := string(AppendNumber(nil, f))
+		if f != f || math.IsInf(f, 0) {
+			if text != "null" {
+				t.Fatalf("%v became %s", f, text)
+			}
+			return
+		}
+		back, err := strconv.ParseFloat(text, 64)
+		if err != nil || math.Float64bits(back) != math.Float64bits(f) || !json.Valid([]byte(text)) {
+			t.Fatalf("%v became %s (%v)", f, text, err)
+		}
+		if std, _ := json.Marshal(f); string(std) != text {
+			t.Fatalf("encoding/json writes %s, we write %s", std, text)
+		}
+	})
+}
+
+func TestCachedChartReadsBackEqual(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		req := ChartRequest{SeriesKey{rapid.SampledFrom([]string{"bitcoin", "0x", "1move token"}).Draw(t, "id"), "eur", Hourly}, Days(rapid.IntRange(1, 10000).Draw(t, "days"))}
+		n := rapid.IntRange(0, 40).Draw(t, "n")
+		c := &Chart{Asset: Asset{ID: req.Asset}, Currency: req.Currency, Interval: req.Interval, Days: req.Days, Sources: []string{"coingecko"}, FetchedAt: t0, FreshUntil: t0.Add(time.Minute)}
+		for i := range n {
+			c.Timestamps = append(c.Timestamps, int64(i)*3_600_000)
+			for _, column := range []*Column{&c.Prices, &c.MarketCaps, &c.Volumes} {
+				*column = append(*column, math.Float64frombits(rapid.Uint64().Draw(t, "bits")))
+			}
+		}
+		if rapid.Bool().Draw(t, "hole") {
+			c.Coverage.Holes = []Hole{{t0, t0.Add(time.Hour), UpstreamHole}}
+		}
+		c.cover()
+		encoded := encodeChart(req, c)
+		got, err := decodeChart(req, c.Asset, encoded)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again := encodeChart(req, got); string(again) != string(encoded) {
+			t.Fatal("not equal after a round trip")
+		}
+		if got.Coverage.Complete != c.Coverage.Complete || (got.Coverage.From == nil) != (c.Coverage.From == nil) {
+			t.Fatalf("coverage: %+v, want %+v", got.Coverage, c.Coverage)
+		}
+		// A value that was cut anywhere, or changed in one bit, or belongs to another key, is a miss.
+		cut := rapid.IntRange(0, len(encoded)-1).Draw(t, "cut")
+		if _, err := decodeChart(req, c.Asset, encoded[:cut]); err == nil {
+			t.Fatal("a value cut short was taken")
+		}
+		flipped := slices.Clone(encoded)
+		flipped[cut] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit")
+		if _, err := decodeChart(req, c.Asset, flipped); err == nil {
+			t.Fatal("a flipped bit was taken")
+		}
+		other := req
+		other.Asset = "dogecoin"
+		if _, err := decodeChart(other, c.Asset, encoded); err == nil {
+			t.Fatal("another key's value was taken")
+		}
+	})
+}
+
+func TestCachedQuoteReadsBackEqual(t *testing.T) {
+	pair := Pair{"bitcoin", "usd"}
+	q := &Quote{Pair: pair, Price: 1.2e-07, MarketCap: 123456789012345.67, Volume24h: 0, Change24h: math.NaN(), LastUpdatedAt: t0, FetchedAt: t0, Source: "coingecko"}
+	got, err := decodeQuote(pair, encodeQuote(pair, q))
+	if err != nil || got.Price != q.Price || got.MarketCap != q.MarketCap || got.Volume24h != 0 || got.Change24h == got.Change24h || !got.FetchedAt.Equal(t0) || got.Source != q.Source {
+		t.Errorf("got %+v %v", got, err)
+	}
+	if none, err := decodeQuote(pair, encodeQuote(pair, nil)); none != nil || err != nil {
+		t.Errorf("no price: got %+v %v", none, err)
+	}
+	if _, err := decodeQuote(Pair{"bitcoin", "eur"}, encodeQuote(pair, q)); err == nil {
+		t.Error("another pair's value was taken")
+	}
+}
+
+func FuzzDecodeCached(f *testing.F) {
+	pair, req := Pair{"bitcoin", "usd"}, dailyRequest(1)
+	f.Add(encodeQuote(pair, &Quote{Pair: pair, Source: "x"}))
+	f.Add(encodeChart(req, &Chart{Timestamps: Timestamps{1}, Prices: Column{1}, MarketCaps: Column{1}, Volumes: Column{1}}))
+	f.Fuzz(func(_ *testing.T, b []byte) {
+		_, _ = decodeQuote(pair, b)
+		_, _ = decodeChart(req, Asset{}, b)
+		// The checksum stops nearly all that the fuzzer makes up: give the decoder behind it what it would see.
+		sealed := (&encoder{slices.Clone(b)}).seal()
+		_, _ = decodeQuote(pair, sealed)
+		_, _ = decodeChart(req, Asset{}, sealed)
+	})
+}

@@ -1,0 +1,250 @@
+package market
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/telemetry"
+)
+
+// maxSeriesAtOnce bounds how many series one question fetches side by side.
+const maxSeriesAtOnce = 8
+
+// key is the chart's cache key.
+func (r ChartRequest) key() string {
+	return "chart:" + r.Asset + ":" + string(r.Currency) + ":" + r.Interval.String() + ":" + r.Days.String()
+}
+
+// loaded is a series' history for a window, and the fault of a provider that could not be asked for all of it. Single
+// flight is for the series, whatever the days: a second caller waits, and then finds most of what it needs.
+type loaded struct {
+	window  Range
+	history History
+	err     error
+}
+
+// Charts answers for the requests, index by index. The errors are faults as those of [Service.Prices].
+func (s *Service) Charts(ctx context.Context, requests []ChartRequest, fresh Freshness) []Answer[*Chart] {
+	answers := make([]Answer[*Chart], len(requests))
+	all, err := s.snapshot(ctx)
+	if err != nil {
+		for i := range answers {
+			answers[i].Err = err
+		}
+		return answers
+	}
+	at := make(map[ChartRequest][]int, len(requests))
+	wanted := make([]ChartRequest, 0, len(requests))
+	for i, r := range requests {
+		if _, known := all.byID[r.Asset]; !known {
+			answers[i].Err = unknownAsset(r.Asset)
+			continue
+		}
+		if _, seen := at[r]; !seen {
+			wanted = append(wanted, r)
+		}
+		at[r] = append(at[r], i)
+	}
+	answer := func(r ChartRequest, c *Chart, err error) {
+		for _, i := range at[r] {
+			answers[i] = Answer[*Chart]{c, err}
+		}
+	}
+
+	absent := s.cachedCharts(ctx, wanted, all, answer)
+	var entries []CacheEntry
+	for len(absent) > 0 {
+		var again []ChartRequest
+		now := s.opts.Now()
+		for i, got := range s.awaitSeries(ctx, absent, fresh, now) {
+			r := absent[i]
+			window := r.window(now)
+			switch l := got.Value; {
+			case got.Err != nil:
+				answer(r, nil, got.Err)
+			case l.window.From > window.From || l.window.To < window.To:
+				again = append(again, r) // another caller's window was smaller
+			default:
+				c, err := s.chart(r, all.asset(r.Asset), l, window, fresh, now)
+				answer(r, c, err)
+				if err == nil && !c.Stale {
+					entries = append(entries, CacheEntry{r.key(), encodeChart(r, c), c.FreshUntil.Sub(now)})
+				}
+			}
+		}
+		absent = again
+	}
+	if len(entries) > 0 {
+		s.opts.Cache.Set(context.WithoutCancel(ctx), entries)
+	}
+	return answers
+}
+
+// cachedCharts answers what the cache has and gives the requests it lacks.
+func (s *Service) cachedCharts(ctx context.Context, requests []ChartRequest, all *snapshot, answer func(ChartRequest, *Chart, error)) (absent []ChartRequest) {
+	if len(requests) == 0 {
+		return nil
+	}
+	keys := make([]string, len(requests))
+	for i, r := range requests {
+		keys[i] = r.key()
+	}
+	tally, now := telemetry.TallyOf(ctx), s.opts.Now()
+	for i, hit := range s.opts.Cache.Get(ctx, keys) {
+		if hit.Value != nil {
+			c, err := decodeChart(requests[i], all.asset(requests[i].Asset), hit.Value)
+			if err == nil && c.FreshUntil.After(now) {
+				tally.Served(tierOf(hit), 1)
+				answer(requests[i], c, nil)
+				continue
+			}
+		}
+		absent = append(absent, requests[i])
+	}
+	return absent
+}
+
+// awaitSeries loads the series of the requests, or waits for whoever does so already.
+func (s *Service) awaitSeries(ctx context.Context, requests []ChartRequest, fresh Freshness, now time.Time) []Answer[loaded] {
+	keys := make([]SeriesKey, len(requests))
+	windows := make(map[SeriesKey]Range, len(requests))
+	for i, r := range requests {
+		keys[i] = r.SeriesKey
+		window := r.window(now)
+		if w, ok := windows[r.SeriesKey]; ok {
+			window = Range{min(w.From, window.From), max(w.To, window.To)}
+		}
+		windows[r.SeriesKey] = window
+	}
+	calls := s.series.join(keys, func(owned []SeriesKey, settle func(SeriesKey, loaded, error)) {
+		ctx, cancel := s.detach(ctx)
+		defer cancel()
+		defer settleOnPanic(s, owned, settle)
+		asked := make([]Window, len(owned))
+		for i, k := range owned {
+			asked[i] = Window{k, windows[k]}
+		}
+		s.loadSeries(ctx, asked, fresh, now, func(k SeriesKey, l loaded) { settle(k, l, nil) })
+	})
+	answers := make([]Answer[loaded], len(calls))
+	for i, c := range calls {
+		answers[i].Value, answers[i].Err = c.wait(ctx)
+	}
+	return answers
+}
+
+// loadSeries answers for windows of distinct series: one visit to the database for all, then for each series that lacks
+// something its provider's windows, side by side. Nobody waits for another's series.
+func (s *Service) loadSeries(ctx context.Context, windows []Window, fresh Freshness, now time.Time, settle func(SeriesKey, loaded)) {
+	histories := make([]History, len(windows))
+	s.visitStore(ctx, "histories", func(ctx context.Context) error {
+		rows, err := s.opts.Store.Histories(ctx, windows)
+		if err == nil {
+			histories = rows
+		}
+		return err
+	})
+	tally := telemetry.TallyOf(ctx)
+	var group sync.WaitGroup
+	places := make(chan struct{}, maxSeriesAtOnce)
+	for i, w := range windows {
+		lacking := missing(w.Range, histories[i].Known, now)
+		if len(lacking) == 0 || fresh.suffices(w.Interval, lacking, now, s.ttl(w.Interval)) {
+			tally.Served(telemetry.Database, 1)
+			settle(w.SeriesKey, loaded{window: w.Range, history: histories[i]})
+			continue
+		}
+		tally.Served(telemetry.Upstream, 1)
+		places <- struct{}{}
+		group.Go(func() {
+			defer func() { <-places }()
+			defer settleOnPanic(s, []SeriesKey{w.SeriesKey}, func(k SeriesKey, _ struct{}, err error) {
+				settle(k, loaded{window: w.Range, err: err})
+			})
+			history, err := s.fetchSeries(ctx, w.SeriesKey, lacking, histories[i])
+			settle(w.SeriesKey, loaded{w.Range, history, err})
+		})
+	}
+	group.Wait()
+}
+
+// suffices tells whether all that lacks is so young that the caller does without it.
+func (f Freshness) suffices(i Interval, lacking []Range, now time.Time, ttl time.Duration) bool {
+	return f.MaxAge > ttl && i.DueAt(lacking[0].From) > now.Add(ttl-f.MaxAge).UnixMilli()
+}
+
+// fetchSeries asks the providers for what lacks of a series, saves each of their answers whole, and gives the history
+// with them. With an error the history has what could be had.
+func (s *Service) fetchSeries(ctx context.Context, key SeriesKey, lacking []Range, h History) (History, error) {
+	if err := s.refusals.of(key); err != nil {
+		return h, err
+	}
+	answers, err := s.opts.Source.Chart(ctx, key, lacking)
+	s.refusals.remember(key, err)
+	if err == nil && len(answers) == 0 {
+		err = fault.New(fault.UpstreamNonsense, "")
+	}
+	for i, f := range answers {
+		w := SeriesWrite{SeriesKey: key, Fetched: f, Known: knowledge(key.Interval, f, h.Known)}
+		if err == nil && i == len(answers)-1 {
+			w.Known = append(w.Known, unanswered(lacking, answers, h.Known)...)
+		}
+		s.visitStore(ctx, "save series", func(ctx context.Context) error { return s.opts.Store.SaveSeries(ctx, w) })
+		h = h.Apply(w)
+	}
+	return h, err
+}
+
+// unanswered makes holes of what was asked for and what no answer speaks of, so that it is not asked for at once again.
+func unanswered(lacking []Range, answers []Fetched, old []Known) []Known {
+	for _, f := range answers {
+		rest := lacking[:0:0]
+		for _, r := range lacking {
+			rest = append(rest, subtract(subtract([]Range{r}, f.Covers), f.Beyond)...)
+		}
+		lacking = rest
+	}
+	last := answers[len(answers)-1]
+	known := make([]Known, len(lacking))
+	for i, r := range lacking {
+		tries, due := retryHole(r, last.FetchedAt, old)
+		known[i] = Known{Range: r, Provider: last.Source, FetchedAt: last.FetchedAt, DueAt: due, Tries: tries, Hole: UpstreamHole}
+	}
+	return known
+}
+
+// chart reads a loaded series for a request. A provider's failure is an error, unless the caller consents to what is
+// there.
+func (s *Service) chart(r ChartRequest, asset Asset, l loaded, window Range, fresh Freshness, now time.Time) (*Chart, error) {
+	lacking := missing(window, l.history.Known, now)
+	if l.err != nil && len(lacking) == 0 {
+		l.err = nil // what failed was in another caller's part of the series
+	}
+	c := readChart(r, asset, l.history, window)
+	if l.err != nil && !fresh.consents(c, r.Interval, s.ttl(r.Interval), now) {
+		if fault.Is(l.err, fault.UpstreamRejected) {
+			return nil, fault.New(fault.NotFound, "%s has no chart in %s", r.Asset, r.Currency)
+		}
+		return nil, l.err
+	}
+	c.Stale = len(lacking) > 0
+	if c.FetchedAt.IsZero() {
+		c.FetchedAt = now
+	}
+	c.FreshUntil = now.Add(s.ttl(r.Interval))
+	if next := time.UnixMilli(r.Interval.DueAt(window.To)); next.Before(c.FreshUntil) {
+		c.FreshUntil = next
+	}
+	return c, nil
+}
+
+// consents tells whether the caller wants this chart, whose newest points lack, rather than an error.
+func (f Freshness) consents(c *Chart, i Interval, ttl time.Duration, now time.Time) bool {
+	if f.StaleIfError <= 0 || c.Coverage.To == nil {
+		return false
+	}
+	due := i.DueAt(c.Coverage.To.UnixMilli() + i.Step()) // when the chart began to lack a point
+	return now.UnixMilli()-due < (max(ttl, f.MaxAge) + f.StaleIfError).Milliseconds()
+}

@@ -1,0 +1,195 @@
+package market
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"math"
+	"time"
+)
+
+// Cached values are binary: a version, the value's identity, its fields in order, and a checksum. A value that was cut,
+// was written by another version or belongs to another key decodes to an error, which the read-through takes for a
+// miss and overwrites.
+const (
+	quoteVersion = 'q'<<8 | 1
+	chartVersion = 'c'<<8 | 1
+	checksumLen  = 4
+)
+
+var (
+	errCorrupt = errors.New("corrupt cache value")
+	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+)
+
+type encoder struct{ b []byte }
+
+func (e *encoder) u16(v uint16)     { e.b = binary.LittleEndian.AppendUint16(e.b, v) }
+func (e *encoder) i64(v int64)      { e.b = binary.LittleEndian.AppendUint64(e.b, uint64(v)) }
+func (e *encoder) f64(v float64)    { e.i64(int64(math.Float64bits(v))) }
+func (e *encoder) time(t time.Time) { e.i64(t.UnixMicro()) }
+func (e *encoder) str(s string)     { e.u16(uint16(len(s))); e.b = append(e.b, s...) }
+func (e *encoder) column(c []float64) {
+	e.i64(int64(len(c)))
+	for _, v := range c {
+		e.f64(v)
+	}
+}
+
+func (e *encoder) seal() []byte {
+	return binary.LittleEndian.AppendUint32(e.b, crc32.Checksum(e.b, castagnoli))
+}
+
+// decoder reads what encoder wrote; after a fault it gives zeros and ok is false.
+type decoder struct {
+	b  []byte
+	ok bool
+}
+
+// open checks the seal, the version and the identity.
+func open(b []byte, version uint16, identity string) *decoder {
+	n := len(b) - checksumLen
+	if n < 0 || crc32.Checksum(b[:n], castagnoli) != binary.LittleEndian.Uint32(b[n:]) {
+		return &decoder{}
+	}
+	d := &decoder{b[:n], true}
+	if d.u16() != version || d.str() != identity {
+		d.ok = false
+	}
+	return d
+}
+
+func (d *decoder) take(n int) []byte {
+	if !d.ok || n < 0 || n > len(d.b) {
+		d.ok = false
+		return nil
+	}
+	taken := d.b[:n]
+	d.b = d.b[n:]
+	return taken
+}
+
+func (d *decoder) u16() uint16 {
+	if b := d.take(2); b != nil {
+		return binary.LittleEndian.Uint16(b)
+	}
+	return 0
+}
+
+func (d *decoder) i64() int64 {
+	if b := d.take(8); b != nil {
+		return int64(binary.LittleEndian.Uint64(b))
+	}
+	return 0
+}
+
+func (d *decoder) f64() float64    { return math.Float64frombits(uint64(d.i64())) }
+func (d *decoder) time() time.Time { return time.UnixMicro(d.i64()).UTC() }
+func (d *decoder) str() string     { return string(d.take(int(d.u16()))) }
+
+// count reads a length of elements of the size given, and refuses one that cannot be true.
+func (d *decoder) count(size int) int {
+	n := d.i64()
+	if !d.ok || n < 0 || n > int64(len(d.b)/size) {
+		d.ok = false
+		return 0
+	}
+	return int(n)
+}
+
+func (d *decoder) column() []float64 {
+	c := make([]float64, d.count(8))
+	b := d.take(8 * len(c))
+	if b == nil {
+		return nil
+	}
+	for i := range c {
+		c[i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:]))
+	}
+	return c
+}
+
+func (d *decoder) done() error {
+	if !d.ok || len(d.b) != 0 {
+		return errCorrupt
+	}
+	return nil
+}
+
+// encodeQuote encodes a pair's quote, or that the pair has none.
+func encodeQuote(pair Pair, q *Quote) []byte {
+	e := &encoder{make([]byte, 0, 128)}
+	e.u16(quoteVersion)
+	e.str(pair.key())
+	if q == nil {
+		return e.seal()
+	}
+	e.f64(q.Price)
+	e.f64(q.MarketCap)
+	e.f64(q.Volume24h)
+	e.f64(q.Change24h)
+	e.time(q.LastUpdatedAt)
+	e.time(q.FetchedAt)
+	e.str(q.Source)
+	return e.seal()
+}
+
+// decodeQuote reads a pair's quote; nil when it is known that there is none.
+func decodeQuote(pair Pair, b []byte) (*Quote, error) {
+	d := open(b, quoteVersion, pair.key())
+	if d.ok && len(d.b) == 0 {
+		return nil, nil
+	}
+	q := &Quote{Pair: pair, Price: d.f64(), MarketCap: d.f64(), Volume24h: d.f64(), Change24h: d.f64(), LastUpdatedAt: d.time(), FetchedAt: d.time(), Source: d.str()}
+	return q, d.done()
+}
+
+func encodeChart(req ChartRequest, c *Chart) []byte {
+	e := &encoder{make([]byte, 0, 256+32*len(c.Timestamps))}
+	e.u16(chartVersion)
+	e.str(req.key())
+	e.time(c.FetchedAt)
+	e.time(c.FreshUntil)
+	e.i64(int64(len(c.Timestamps)))
+	for _, t := range c.Timestamps {
+		e.i64(t)
+	}
+	e.column(c.Prices)
+	e.column(c.MarketCaps)
+	e.column(c.Volumes)
+	e.u16(uint16(len(c.Sources)))
+	for _, s := range c.Sources {
+		e.str(s)
+	}
+	e.i64(int64(len(c.Coverage.Holes)))
+	for _, h := range c.Coverage.Holes {
+		e.time(h.From)
+		e.time(h.To)
+		e.str(string(h.Reason))
+	}
+	return e.seal()
+}
+
+func decodeChart(req ChartRequest, asset Asset, b []byte) (*Chart, error) {
+	d := open(b, chartVersion, req.key())
+	c := &Chart{Asset: asset, Currency: req.Currency, Interval: req.Interval, Days: req.Days, FetchedAt: d.time(), FreshUntil: d.time()}
+	c.Timestamps = make(Timestamps, d.count(8))
+	for i := range c.Timestamps {
+		c.Timestamps[i] = d.i64()
+	}
+	c.Prices, c.MarketCaps, c.Volumes = d.column(), d.column(), d.column()
+	c.Sources = make([]string, min(d.u16(), 64))
+	for i := range c.Sources {
+		c.Sources[i] = d.str()
+	}
+	c.Coverage.Holes = make([]Hole, d.count(18))
+	for i := range c.Coverage.Holes {
+		c.Coverage.Holes[i] = Hole{d.time(), d.time(), HoleReason(d.str())}
+	}
+	n := len(c.Timestamps)
+	if err := d.done(); err != nil || len(c.Prices) != n || len(c.MarketCaps) != n || len(c.Volumes) != n {
+		return nil, errCorrupt
+	}
+	c.cover()
+	return c, nil
+}

@@ -1,0 +1,104 @@
+package market
+
+import (
+	"context"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/coingraph/coingraph/fault"
+)
+
+// Service answers for prices, charts and assets: memory, Redis, database, provider, each asked once for all that the
+// one before lacks. Create one with [NewService]; its methods are safe for concurrent use.
+type Service struct {
+	opts         Options
+	whitelist    map[Currency]bool
+	currencyList string
+
+	quotes    flight[Pair, quoted]
+	series    flight[SeriesKey, loaded]
+	refusals  refusals
+	catalogue catalogue
+}
+
+// Options are what a Service needs. All fields but the durations must be set.
+type Options struct {
+	Store      Store
+	Source     Source
+	Cache      Cache
+	Currencies []Currency // the whitelist
+	Now        func() time.Time
+	Log        *slog.Logger
+
+	PriceTTL, DailyTTL, HourlyTTL time.Duration
+
+	// Budget bounds the work behind one question: the store and all tries of all providers. It goes on when the caller
+	// who began it is gone. Default 10 s.
+	Budget time.Duration
+	// StoreTimeout bounds one visit to the store: a store that hangs costs this much, and then counts as away. Default 2 s.
+	StoreTimeout time.Duration
+}
+
+// NewService makes a Service.
+func NewService(o Options) *Service {
+	if o.Budget == 0 {
+		o.Budget = 10 * time.Second
+	}
+	if o.StoreTimeout == 0 {
+		o.StoreTimeout = 2 * time.Second
+	}
+	s := &Service{opts: o, whitelist: make(map[Currency]bool)}
+	names := make([]string, len(o.Currencies))
+	for i, c := range o.Currencies {
+		s.whitelist[c], names[i] = true, string(c)
+	}
+	s.currencyList = strings.Join(names, ", ")
+	s.refusals.now = o.Now
+	return s
+}
+
+// Currencies is the whitelist, in its configured order.
+func (s *Service) Currencies() []Currency { return s.opts.Currencies }
+
+// detach makes a context for work that outlives its first caller: it keeps what observes, and has a deadline of its own.
+func (s *Service) detach(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), s.opts.Budget)
+}
+
+// visitStore runs one visit to the store within its timeout, and takes a fault for an empty answer: the read-through
+// goes on to the provider, and what it fetched is served unsaved.
+func (s *Service) visitStore(ctx context.Context, what string, visit func(context.Context) error) bool {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.StoreTimeout)
+	defer cancel()
+	if err := visit(ctx); err != nil {
+		s.opts.Log.WarnContext(ctx, "the store did not answer", "event", "store.fault", "what", what, "error", err)
+		return false
+	}
+	return true
+}
+
+// settleOnPanic is deferred by detached work: a panic there would end the process, and leave its callers waiting.
+func settleOnPanic[K comparable, V any](s *Service, owned []K, settle func(K, V, error)) {
+	var err error
+	if p := recover(); p != nil {
+		s.opts.Log.Error("panic in detached work", "event", "panic", "panic", p, "stack", string(debug.Stack()))
+		err = fault.New(fault.Internal, "")
+	}
+	var zero V
+	for _, k := range owned {
+		if err == nil {
+			err = fault.New(fault.Internal, "")
+		}
+		settle(k, zero, err) // does nothing for those that are settled
+	}
+}
+
+// ttl is how long an answer of the interval is served from the cache.
+func (s *Service) ttl(i Interval) time.Duration {
+	if i == Daily {
+		return s.opts.DailyTTL
+	}
+	return s.opts.HourlyTTL
+}

@@ -1,0 +1,200 @@
+package resolvers
+
+import (
+	"context"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/coingraph/coingraph/audit"
+	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/market"
+	"github.com/coingraph/coingraph/relay"
+)
+
+// arguments refuses an operation with invalid arguments before anything is executed, and names all of them. It is the
+// second half of input coercion: the schema's scalars let through what only the domain can judge.
+type arguments struct{ resolver *Resolver }
+
+var _ interface {
+	graphql.HandlerExtension
+	graphql.OperationContextMutator
+} = arguments{}
+
+func (arguments) ExtensionName() string                   { return "Arguments" }
+func (arguments) Validate(graphql.ExecutableSchema) error { return nil }
+
+func (a arguments) MutateOperationContext(_ context.Context, op *graphql.OperationContext) *gqlerror.Error {
+	w := walker{resolver: a.resolver, variables: op.Variables, seen: make(map[string]bool)}
+	w.selections(op.Operation.SelectionSet)
+	if err := fault.Invalid(w.bad...); err != nil {
+		return &gqlerror.Error{Err: err, Message: err.Error()}
+	}
+	return nil
+}
+
+// walker visits each field of an operation once, and each fragment once however often it is spread.
+type walker struct {
+	resolver  *Resolver
+	variables map[string]any
+	seen      map[string]bool
+	bad       []fault.Field
+}
+
+func (w *walker) selections(set ast.SelectionSet) {
+	for _, s := range set {
+		switch s := s.(type) {
+		case *ast.Field:
+			if len(s.Definition.Arguments) > 0 {
+				w.field(s)
+			}
+			w.selections(s.SelectionSet)
+		case *ast.InlineFragment:
+			w.selections(s.SelectionSet)
+		case *ast.FragmentSpread:
+			if !w.seen[s.Name] {
+				w.seen[s.Name] = true
+				w.selections(s.Definition.SelectionSet)
+			}
+		}
+	}
+}
+
+func (w *walker) field(f *ast.Field) {
+	args := f.ArgumentMap(w.variables)
+	r := w.resolver
+	var bad []fault.Field
+	switch f.ObjectDefinition.Name + "." + f.Name {
+	case "Query.simplePrice":
+		freshness, badFreshness := freshnessArg(args["freshness"])
+		bad = append(badFreshness, r.checkPrices(list(args["assets"], id), list(args["currencies"], currency), freshness)...)
+	case "Query.marketChart":
+		freshness, badFreshness := freshnessArg(args["freshness"])
+		bad = append(badFreshness, r.checkChart(chartArgs(id(args["asset"]), args), freshness)...)
+	case "Asset.price":
+		bad = r.Market.CheckCurrency("currency", currency(args["currency"]))
+	case "Asset.chart":
+		req := chartArgs("", args)
+		bad = append(r.Market.CheckCurrency("currency", req.Currency), market.CheckChart(req.Days, req.Interval)...)
+	case "Query.asset":
+		bad = market.CheckAsset("id", id(args["id"]))
+	case "Query.assets":
+		var ids []string
+		if args["ids"] != nil {
+			ids = list(args["ids"], id)
+		}
+		first, badFirst := integer("first", args["first"])
+		bad = append(badFirst, market.CheckAssetQuery(ids, text(args["search"]), first, text(args["after"]))...)
+	case "Query.logExport":
+		filter, badFilter := filterArg(args["filter"])
+		first, badFirst := integer("first", args["first"])
+		bad = append(append(badFilter, badFirst...), checkLogs(filter, first, text(args["after"]))...)
+	}
+	for _, b := range bad {
+		if f.Alias != f.Name {
+			b.Field = f.Alias + "." + b.Field // which of several, where the caller told them apart
+		}
+		w.bad = append(w.bad, b)
+	}
+}
+
+// The readers below take a coerced argument for what its type says; what does not fit becomes a value that the checks
+// refuse.
+
+func list[T any](v any, read func(any) T) []T {
+	items, ok := v.([]any)
+	if !ok {
+		items = []any{v} // a single value stands for a list of one
+	}
+	out := make([]T, len(items))
+	for i, item := range items {
+		out[i] = read(item)
+	}
+	return out
+}
+
+func id(v any) string {
+	s, err := graphql.UnmarshalID(v)
+	if err != nil {
+		return ""
+	}
+	return s
+}
+
+func currency(v any) market.Currency {
+	var c market.Currency
+	if err := c.UnmarshalGQL(v); err != nil {
+		return ""
+	}
+	return c
+}
+
+func chartArgs(asset string, args map[string]any) market.ChartRequest {
+	req := market.ChartRequest{SeriesKey: market.SeriesKey{Asset: asset, Currency: currency(args["currency"])}}
+	_ = req.Days.UnmarshalGQL(args["days"])
+	if err := req.Interval.UnmarshalGQL(args["interval"]); err != nil {
+		req.Interval = 0
+	}
+	return req
+}
+
+func text(v any) *string {
+	if s, ok := v.(string); ok {
+		return &s
+	}
+	return nil
+}
+
+func integer(name string, v any) (*int, []fault.Field) {
+	if v == nil {
+		return nil, nil
+	}
+	i, err := relay.UnmarshalInt(v)
+	if err != nil {
+		return nil, []fault.Field{{Field: name, Message: err.Error()}}
+	}
+	return &i, nil
+}
+
+func freshnessArg(v any) (*market.FreshnessInput, []fault.Field) {
+	fields, ok := v.(map[string]any)
+	if !ok {
+		return nil, nil
+	}
+	var in market.FreshnessInput
+	var bad, more []fault.Field
+	in.MaxAgeSeconds, bad = integer("freshness.maxAgeSeconds", fields["maxAgeSeconds"])
+	in.StaleIfErrorSeconds, more = integer("freshness.staleIfErrorSeconds", fields["staleIfErrorSeconds"])
+	return &in, append(bad, more...)
+}
+
+func filterArg(v any) (*audit.Filter, []fault.Field) {
+	fields, _ := v.(map[string]any)
+	var f audit.Filter
+	var bad []fault.Field
+	for _, t := range []struct {
+		name string
+		into *time.Time
+	}{{"from", &f.From}, {"to", &f.To}} {
+		if fields[t.name] == nil {
+			continue
+		}
+		at, err := graphql.UnmarshalTime(fields[t.name])
+		if err != nil {
+			bad = append(bad, fault.Field{Field: "filter." + t.name, Message: "must be an instant, RFC 3339: 2026-01-31T00:00:00Z"})
+		}
+		*t.into = at
+	}
+	status, badStatus := integer("filter.status", fields["status"])
+	if status != nil {
+		f.Status = *status
+	}
+	for name, into := range map[string]*string{"event": &f.Event, "key": &f.Key, "provider": &f.Provider, "requestId": &f.RequestID} {
+		if s := text(fields[name]); s != nil {
+			*into = *s
+		}
+	}
+	return &f, append(bad, badStatus...)
+}

@@ -1,0 +1,163 @@
+package resolvers
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/executor"
+	"github.com/99designs/gqlgen/graphql/handler/extension"
+	"github.com/99designs/gqlgen/graphql/handler/lru"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/coingraph/coingraph/auth"
+	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/graph"
+)
+
+const (
+	maxTokens       = 1000 // of a document: validation is quadratic in places
+	maxErrors       = 20   // in an answer
+	cachedDocuments = 1000 // parsed and validated
+	cachedPersisted = 1000 // texts of automatic persisted queries
+)
+
+// GraphQL executes operations. It knows nothing of HTTP.
+type GraphQL struct {
+	resolver *Resolver
+	executor *executor.Executor
+	log      *slog.Logger
+}
+
+// GraphQLOptions are the settings of [NewGraphQL].
+type GraphQLOptions struct {
+	OpenIntrospection bool // for everybody; otherwise for admins only
+	Log               *slog.Logger
+}
+
+// NewGraphQL assembles the GraphQL server.
+func NewGraphQL(r *Resolver, o GraphQLOptions) *GraphQL {
+	g := &GraphQL{resolver: r, log: o.Log}
+	g.executor = executor.New(graph.NewExecutableSchema(graph.Config{
+		Resolvers:  r,
+		Directives: graph.DirectiveRoot{Auth: requireRole},
+	}))
+	g.executor.SetParserTokenLimit(maxTokens)
+	g.executor.SetDisableSuggestion(true)
+	g.executor.SetQueryCache(lru.New[*ast.QueryDocument](cachedDocuments))
+	g.executor.SetErrorPresenter(g.present)
+	g.executor.SetRecoverFunc(func(ctx context.Context, p any) error {
+		g.log.ErrorContext(ctx, "panic in a resolver", "event", "panic", "panic", p, "stack", string(debug.Stack()))
+		return fault.Wrap(fault.Internal, fmt.Errorf("panic: %v", p))
+	})
+	g.executor.Use(extension.AutomaticPersistedQuery{Cache: lru.New[string](cachedPersisted)})
+	g.executor.Use(introspection{open: o.OpenIntrospection})
+	g.executor.Use(arguments{r})
+	return g
+}
+
+// Result is what came of an operation.
+type Result struct {
+	*graphql.Response
+	// Refused is why nothing was executed; nil when something was.
+	Refused *fault.Error
+	// Operation names the operation in the log: its name, if it has one, and its document's hash.
+	Operation string
+}
+
+// Do executes an operation. A read-only one may be a query only.
+func (g *GraphQL) Do(ctx context.Context, params *graphql.RawParams, readOnly bool) Result {
+	ctx = g.resolver.Request(graphql.StartOperationTrace(ctx))
+	op, errs := g.executor.CreateOperationContext(ctx, params)
+	if len(errs) == 0 && readOnly && op.Operation.Operation != ast.Query {
+		errs = gqlerror.List{{Err: fault.New(fault.MethodNotAllowed, "a GET may carry a query only: send this operation with POST")}}
+	}
+	result := Result{Operation: operationName(params)}
+	if len(errs) > 0 {
+		locate(params.Query, errs)
+		result.Response = g.executor.DispatchError(graphql.WithOperationContext(ctx, op), errs[:min(len(errs), maxErrors)])
+		result.Refused = fault.Of(result.Errors[0])
+		return result
+	}
+	respond, ctx := g.executor.DispatchOperation(ctx, op)
+	if result.Response = respond(ctx); result.Response == nil {
+		// The context ended before anything came of it.
+		result.Response = g.executor.DispatchError(ctx, gqlerror.List{{Err: fault.Of(context.Cause(ctx))}})
+	}
+	result.Errors = result.Errors[:min(len(result.Errors), maxErrors)]
+	return result
+}
+
+func operationName(params *graphql.RawParams) string {
+	sum := sha256.Sum256([]byte(params.Query))
+	hash := hex.EncodeToString(sum[:6])
+	name := params.OperationName
+	if len(name) > 64 {
+		name = name[:64]
+	}
+	if name == "" {
+		return hash
+	}
+	return name + " " + hash
+}
+
+// requireRole is the directive @auth.
+func requireRole(ctx context.Context, _ any, next graphql.Resolver, requires auth.Role) (any, error) {
+	if err := auth.Require(ctx, requires); err != nil {
+		return nil, err
+	}
+	return next(ctx)
+}
+
+// introspection lets admins ask what the schema is, or everybody where that is configured.
+type introspection struct{ open bool }
+
+var _ interface {
+	graphql.HandlerExtension
+	graphql.OperationContextMutator
+} = introspection{}
+
+func (introspection) ExtensionName() string                   { return "Introspection" }
+func (introspection) Validate(graphql.ExecutableSchema) error { return nil }
+
+func (i introspection) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
+	op.DisableIntrospection = !i.open && auth.ActorOf(ctx).Role != auth.Admin
+	if op.DisableIntrospection && introspects(op.Operation.SelectionSet, make(map[string]bool)) {
+		return &gqlerror.Error{Err: fault.New(fault.ValidationFailed, "introspection is for admins")}
+	}
+	return nil
+}
+
+// introspects tells whether root fields of the meta schema are selected.
+func introspects(set ast.SelectionSet, seen map[string]bool) bool {
+	for _, s := range set {
+		switch s := s.(type) {
+		case *ast.Field:
+			if s.Name == "__schema" || s.Name == "__type" {
+				return true
+			}
+		case *ast.InlineFragment:
+			if introspects(s.SelectionSet, seen) {
+				return true
+			}
+		case *ast.FragmentSpread:
+			if !seen[s.Name] {
+				seen[s.Name] = true
+				if introspects(s.Definition.SelectionSet, seen) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// Present renders the fault of a request that holds no operation.
+func (g *GraphQL) Present(ctx context.Context, f *fault.Error) gqlerror.List {
+	return gqlerror.List{g.present(ctx, f)}
+}

@@ -1,0 +1,155 @@
+// Package resolvers answers the fields of the schema. The generated methods are one line each; what they call is here
+// and serves the REST routes as well, so that both validate, look up and fail alike.
+package resolvers
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/coingraph/coingraph/audit"
+	"github.com/coingraph/coingraph/auth"
+	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/loaders"
+	"github.com/coingraph/coingraph/market"
+	"github.com/coingraph/coingraph/relay"
+)
+
+// Resolver is what the fields need.
+type Resolver struct {
+	Market *market.Service
+	Log    audit.Store
+}
+
+// Request prepares a context for one request: what the request looks up is gathered there.
+func (r *Resolver) Request(ctx context.Context) context.Context { return loaders.With(ctx, r.Market) }
+
+// Prices answers for each asset in each currency: asset by asset, currency by currency.
+func (r *Resolver) Prices(ctx context.Context, assets []string, currencies []market.Currency, freshness *market.FreshnessInput) ([]market.Answer[*market.Price], error) {
+	if err := fault.Invalid(r.checkPrices(assets, currencies, freshness)...); err != nil {
+		return nil, err
+	}
+	pairs := make([]market.Pair, 0, len(assets)*len(currencies))
+	for _, a := range assets {
+		for _, c := range currencies {
+			pairs = append(pairs, market.Pair{Asset: a, Currency: c})
+		}
+	}
+	return loaders.Of(ctx).Prices(ctx, pairs, r.freshness(ctx, freshness)), nil
+}
+
+// Chart answers for one chart.
+func (r *Resolver) Chart(ctx context.Context, req market.ChartRequest, freshness *market.FreshnessInput) (*market.Chart, error) {
+	if err := fault.Invalid(r.checkChart(req, freshness)...); err != nil {
+		return nil, err
+	}
+	answer := loaders.Of(ctx).Charts(ctx, []market.ChartRequest{req}, r.freshness(ctx, freshness))[0]
+	return answer.Value, answer.Err
+}
+
+// Logs is a page of the request log. Only admins get one, whoever calls.
+func (r *Resolver) Logs(ctx context.Context, filter *audit.Filter, first *int, after *string) (*audit.Page, error) {
+	if err := auth.Require(ctx, auth.Admin); err != nil {
+		return nil, err
+	}
+	if filter == nil {
+		filter = &audit.Filter{}
+	}
+	if err := fault.Invalid(checkLogs(filter, first, after)...); err != nil {
+		return nil, err
+	}
+	limit, _ := relay.First(first)
+	position, _ := relay.After(after)
+	last, _ := strconv.ParseInt(position, 10, 64)
+	return audit.ReadPage(ctx, r.Log, *filter, last, limit)
+}
+
+// freshness reads what the caller wrote; only admins may ask for younger data than everybody gets.
+func (r *Resolver) freshness(ctx context.Context, in *market.FreshnessInput) market.Freshness {
+	return r.Market.Freshness(in, auth.ActorOf(ctx).Role == auth.Admin)
+}
+
+func (r *Resolver) simplePrice(ctx context.Context, assets []string, currencies []market.Currency, freshness *market.FreshnessInput) ([]*market.Price, error) {
+	answers, err := r.Prices(ctx, assets, currencies, freshness)
+	if err != nil {
+		return nil, err
+	}
+	prices, errs := split(answers)
+	for i, err := range errs {
+		if err != nil {
+			graphql.AddError(ctx, &gqlerror.Error{Err: err, Path: append(graphql.GetPath(ctx), ast.PathIndex(i))})
+		}
+	}
+	return prices, nil
+}
+
+func (r *Resolver) asset(ctx context.Context, id string) (*market.Asset, error) {
+	if err := fault.Invalid(market.CheckAsset("id", id)...); err != nil {
+		return nil, err
+	}
+	asset, err := r.Market.Asset(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &asset, nil
+}
+
+func (r *Resolver) assets(ctx context.Context, ids []string, search *string, first *int, after *string) (*market.AssetPage, error) {
+	if err := fault.Invalid(market.CheckAssetQuery(ids, search, first, after)...); err != nil {
+		return nil, err
+	}
+	q := market.AssetQuery{IDs: ids}
+	if search != nil {
+		q.Search = *search
+	}
+	q.First, _ = relay.First(first)
+	q.After, _ = relay.After(after)
+	page, unknown, err := r.Market.Assets(ctx, q)
+	if len(unknown) > 0 {
+		graphql.AddError(ctx, market.UnknownAssets(unknown))
+	}
+	return page, err
+}
+
+func (r *Resolver) assetPrices(ctx context.Context, assets []*market.Asset, currency market.Currency) ([]*market.Price, error) {
+	pairs := make([]market.Pair, len(assets))
+	for i, a := range assets {
+		pairs[i] = market.Pair{Asset: a.ID, Currency: currency}
+	}
+	return batch(loaders.Of(ctx).Prices(ctx, pairs, market.Freshness{}))
+}
+
+func (r *Resolver) assetCharts(ctx context.Context, assets []*market.Asset, currency market.Currency, days market.Days, interval market.Interval) ([]*market.Chart, error) {
+	requests := make([]market.ChartRequest, len(assets))
+	for i, a := range assets {
+		requests[i] = market.ChartRequest{SeriesKey: market.SeriesKey{Asset: a.ID, Currency: currency, Interval: interval}, Days: days}
+	}
+	return batch(loaders.Of(ctx).Charts(ctx, requests, market.Freshness{}))
+}
+
+// batch gives a batch resolver's values with the errors at their own places.
+func batch[T any](answers []market.Answer[*T]) ([]*T, error) {
+	values, errs := split(answers)
+	if errs == nil {
+		return values, nil
+	}
+	return values, graphql.BatchErrorList(errs)
+}
+
+// split parts answers into values and errors, index by index; no errors at all are nil.
+func split[T any](answers []market.Answer[*T]) (values []*T, errs []error) {
+	values = make([]*T, len(answers))
+	for i, a := range answers {
+		values[i] = a.Value
+		if a.Err != nil {
+			if errs == nil {
+				errs = make([]error, len(answers))
+			}
+			errs[i] = a.Err
+		}
+	}
+	return values, errs
+}
