@@ -99,7 +99,7 @@ func (r *Recorder) append(ctx context.Context, batch []Entry) []Entry {
 		r.dropped.Add(int64(len(batch)))
 		if time.Since(r.lastSaid) > time.Minute {
 			r.lastSaid = time.Now()
-			r.log.Error("log entries were lost", "event", "audit.dropped", "total", r.dropped.Load(), "error", err)
+			r.log.ErrorContext(ctx, "log entries were lost", "event", "audit.dropped", "total", r.dropped.Load(), "error", err)
 		}
 	}
 	return batch[:0]
@@ -112,8 +112,8 @@ func (r *Recorder) prune(ctx context.Context) {
 	within, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()
 	if n, err := r.store.Prune(within, time.Now().Add(-r.retention)); err != nil {
-		r.log.Warn("old log entries were not deleted", "event", "audit.prune", "error", err)
+		r.log.WarnContext(ctx, "old log entries were not deleted", "event", "audit.prune", "error", err)
 	} else if n > 0 {
-		r.log.Info("old log entries deleted", "event", "audit.prune", "entries", n)
+		r.log.InfoContext(ctx, "old log entries deleted", "event", "audit.prune", "entries", n)
 	}
 }

@@ -1,0 +1,94 @@
+# What is done with this tree. `make` lists it.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+IMAGE   ?= coingraph:$(VERSION)
+
+LINT_VERSION := v2.15.0
+LINT := bin/tools/golangci-lint-$(LINT_VERSION)/golangci-lint
+
+# The loader of the Compose Specification's own Go library: it checks a file without a Docker engine.
+COMPOSE := go run github.com/compose-spec/compose-go/v2/cmd@v2.16.2
+
+FUZZTIME ?= 10s
+
+# Postgres, Redis and a Redis Cluster for the command behind --: from the environment, Docker, or private processes.
+WITH_SERVERS := go run ./internal/testservers --
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build ## Run the whole product with nothing installed and no network
+	bin/coingraph demo
+
+.PHONY: build
+build: ## Build the static binary bin/coingraph
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false \
+		-ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o bin/coingraph ./cmd/coingraph
+
+.PHONY: test
+test: ## Run all tests with the race detector, on real servers
+	$(WITH_SERVERS) go test -race ./...
+
+.PHONY: lint
+lint: $(LINT) ## Run the linters of .golangci.yml
+	$(LINT) run ./...
+
+# Its directory carries the version, so that a new one is built once, and only once.
+$(LINT):
+	GOBIN=$(abspath $(@D)) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+
+.PHONY: generate
+generate: ## Regenerate the GraphQL server and the references in docs/
+	go tool gqlgen generate
+	go generate ./...
+
+# Compared with the tree as it was, not with the last commit: so it also answers while something is being changed.
+.PHONY: generate-check
+generate-check: ## Fail when generated files are not what make generate makes
+	@tree() { git ls-files -z --cached --others --exclude-standard | sort -z | xargs -0 sha256sum 2>/dev/null || true; }; \
+	before=$$(tree); $(MAKE) --no-print-directory generate; \
+	stale=$$(diff <(echo "$$before") <(tree) | awk '/^[<>]/ { print $$3 }' | sort -u || true); \
+	if [ -n "$$stale" ]; then echo "stale, commit what make generate made: $$stale"; exit 1; fi
+
+# Package by package, because go test fuzzes one target at a time.
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME (10s)
+	@go test -list '^Fuzz' ./... | awk '/^Fuzz/ { f[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, f[i]; n = 0 }' | \
+	while read -r package target; do \
+		echo "$$package $$target"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null; \
+	done
+
+.PHONY: bench
+bench: ## Run the benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: soak
+soak: ## Run the heavy tests (tag soak) and fuzz for longer
+	$(WITH_SERVERS) go test -race -count 1 -timeout 60m -tags soak -run Soak ./...
+	$(MAKE) fuzz FUZZTIME=2m
+
+.PHONY: compose-check
+compose-check: ## Check docker-compose.yml against the Compose Specification
+	@sed -E 's/\$$\{[A-Z_]+:\?[^}]*\}/x/g; s/\$$\{[A-Z_]+:-([^}]*)\}/\1/g' docker-compose.yml | $(COMPOSE) - >/dev/null
+	@# The loader's command does not pass the environment on, so here every required variable is missing.
+	@errors=$$($(COMPOSE) docker-compose.yml 2>&1 || true); for name in API_KEYS POSTGRES_PASSWORD; do \
+		grep -q "required variable $$name is missing" <<<"$$errors" || { echo "docker-compose.yml does not insist on $$name: $$errors"; exit 1; }; \
+	done
+	@echo 'docker-compose.yml: valid, and insists on its secrets'
+
+.PHONY: image
+image: ## Build the container image
+	docker build --build-arg VERSION='$(VERSION)' --build-arg COMMIT='$(COMMIT)' --tag '$(IMAGE)' .
+
+.PHONY: clean
+clean: ## Remove what was built, except the tools
+	rm -rf bin/coingraph
+	go clean -testcache

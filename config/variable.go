@@ -1,0 +1,90 @@
+package config
+
+import "slices"
+
+// section is a group of variables in the reference.
+type section struct {
+	title string
+	vars  []variable
+}
+
+// variable declares an environment variable.
+type variable struct {
+	name   string
+	def    preset
+	value  value
+	doc    string
+	secret bool
+	later  func(*Config) bool // tells, of one that was set, whether what it asks for is not built yet; nil: all is built
+}
+
+// preset is a variable's default in the variable's own syntax; "" is not set.
+type preset struct {
+	dev, prod string
+	shown     string // what the reference says instead of the default, where that depends on more
+}
+
+func (p preset) of(env Env) string {
+	if env == Prod {
+		return p.prod
+	}
+	return p.dev
+}
+
+func always(text string) preset     { return preset{dev: text, prod: text} }
+func byEnv(dev, prod string) preset { return preset{dev: dev, prod: prod} }
+func unset(meaning string) preset   { return preset{shown: meaning} }
+
+// value is a variable's syntax together with the field that it fills.
+type value struct {
+	takes string
+	set   func(*Config, string) error
+}
+
+// into makes a value of a kind and a field.
+func into[T any](k kind[T], field func(*Config) *T) value {
+	return value{k.takes, func(c *Config, text string) error {
+		v, err := k.parse(text)
+		if err != nil {
+			return err
+		}
+		*field(c) = v
+		return nil
+	}}
+}
+
+func notBuilt(*Config) bool { return true }
+
+// beyondCoinGecko tells of a list of providers that it names one that is not built.
+func beyondCoinGecko(list func(*Config) *[]string) func(*Config) bool {
+	return func(c *Config) bool {
+		return slices.ContainsFunc(*list(c), func(name string) bool { return name != coingecko })
+	}
+}
+
+// The providers' names.
+const (
+	coingecko   = "coingecko"
+	cryptoquant = "cryptoquant"
+	coinmetrics = "coinmetrics"
+	coinpaprika = "coinpaprika"
+	binance     = "binance"
+	blockchain  = "blockchain"
+)
+
+// fallback makes a value of a kind and a field of a further provider.
+func fallback[T any](provider string, k kind[T], field func(*Provider) *T) value {
+	return value{k.takes, func(c *Config, text string) error {
+		v, err := k.parse(text)
+		if err != nil {
+			return err
+		}
+		p := c.Fallbacks[provider]
+		*field(&p) = v
+		if c.Fallbacks == nil {
+			c.Fallbacks = map[string]Provider{}
+		}
+		c.Fallbacks[provider] = p
+		return nil
+	}}
+}
