@@ -18,10 +18,12 @@ type call[V any] struct {
 }
 
 // join gives, index by index, the calls that will answer the keys. Keys nobody works on yet are handed to work, which
-// runs on its own and must settle each of them once.
+// runs on its own and must settle each of them; settling a key again does nothing, even if by then somebody else works
+// on it.
 func (f *flight[K, V]) join(keys []K, work func(owned []K, settle func(K, V, error))) []*call[V] {
 	calls := make([]*call[V], len(keys))
 	var owned []K
+	open := make(map[K]*call[V]) // those owned and not settled
 	f.mu.Lock()
 	if f.calls == nil {
 		f.calls = make(map[K]*call[V])
@@ -30,28 +32,28 @@ func (f *flight[K, V]) join(keys []K, work func(owned []K, settle func(K, V, err
 		c, ok := f.calls[k]
 		if !ok {
 			c = &call[V]{done: make(chan struct{})}
-			f.calls[k] = c
+			f.calls[k], open[k] = c, c
 			owned = append(owned, k)
 		}
 		calls[i] = c
 	}
 	f.mu.Unlock()
 	if len(owned) > 0 {
-		go work(owned, f.settle)
+		go work(owned, func(k K, v V, err error) {
+			f.mu.Lock()
+			c, ok := open[k]
+			if ok {
+				delete(open, k)
+				delete(f.calls, k)
+			}
+			f.mu.Unlock()
+			if ok {
+				c.answer = Answer[V]{v, err}
+				close(c.done)
+			}
+		})
 	}
 	return calls
-}
-
-// settle answers a key's call and lets the next caller start anew. Settling a key again does nothing.
-func (f *flight[K, V]) settle(k K, v V, err error) {
-	f.mu.Lock()
-	c, ok := f.calls[k]
-	delete(f.calls, k)
-	f.mu.Unlock()
-	if ok {
-		c.answer = Answer[V]{v, err}
-		close(c.done)
-	}
 }
 
 // wait gives the call's answer, or the context's error if that comes first.

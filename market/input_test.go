@@ -14,8 +14,27 @@ func TestDays(t *testing.T) {
 		in   string
 		want Days
 	}{
-		{"1", 1}, {"30", 30}, {"10000", 10000}, {"max", AllDays}, {"007", 7},
-		{"0", 0}, {"-1", 0}, {"1.5", 0}, {"1e9", 0}, {"10001", 0}, {"3000000000", 0}, {"MAX", 0}, {" max", 0}, {"٧", 0}, {"７", 0}, {"", 0}, {"null", 0}, {"NaN", 0}, {"true", 0}, {"+7", 0}, {"7 ", 0},
+		{"1", 1},
+		{"30", 30},
+		{"10000", 10000},
+		{"max", AllDays},
+		{"007", 7},
+		{"0", 0},
+		{"-1", 0},
+		{"1.5", 0},
+		{"1e9", 0},
+		{"10001", 0},
+		{"3000000000", 0},
+		{"MAX", 0},
+		{" max", 0},
+		{"٧", 0},
+		{"７", 0},
+		{"", 0},
+		{"null", 0},
+		{"NaN", 0},
+		{"true", 0},
+		{"+7", 0},
+		{"7 ", 0},
 	} {
 		if got := ParseDays(c.in); got != c.want || got.Valid() != (c.want != 0) {
 			t.Errorf("ParseDays(%q) = %d", c.in, got)
@@ -25,8 +44,22 @@ func TestDays(t *testing.T) {
 		in   any
 		want Days
 	}{
-		{int64(7), 7}, {json.Number("7"), 7}, {"max", AllDays}, {7, 7},
-		{"7", 0}, {int64(0), 0}, {int64(-1), 0}, {1.5, 0}, {json.Number("1.5"), 0}, {json.Number("1e1"), 0}, {int64(3_000_000_000), 0}, {json.Number("-1"), 0}, {nil, 0}, {true, 0}, {"MAX", 0}, {[]any{int64(7)}, 0},
+		{int64(7), 7},
+		{json.Number("7"), 7},
+		{"max", AllDays},
+		{7, 7},
+		{"7", 0},
+		{int64(0), 0},
+		{int64(-1), 0},
+		{1.5, 0},
+		{json.Number("1.5"), 0},
+		{json.Number("1e1"), 0},
+		{int64(3_000_000_000), 0},
+		{json.Number("-1"), 0},
+		{nil, 0},
+		{true, 0},
+		{"MAX", 0},
+		{[]any{int64(7)}, 0},
 	} {
 		var got Days
 		if err := got.UnmarshalGQL(c.in); err != nil || got != c.want {

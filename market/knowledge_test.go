@@ -47,20 +47,27 @@ func TestKnowledgeOfAnAnswer(t *testing.T) {
 	}{
 		{"all there", full, nil, t0, []Known{known(1, 11, 0, 0, "")}},
 		{"a hole is asked for again in an hour", without(4, 5), nil, t0, []Known{
-			known(1, 4, 0, 0, ""), known(4, 6, due(time.Hour), 1, UpstreamHole), known(6, 11, 0, 0, "")}},
+			known(1, 4, 0, 0, ""), known(4, 6, due(time.Hour), 1, UpstreamHole), known(6, 11, 0, 0, ""),
+		}},
 		{"the second time in a day", without(4), []Known{known(4, 5, 1, 1, UpstreamHole)}, t0, []Known{
-			known(1, 4, 0, 0, ""), known(4, 5, due(day1), 2, UpstreamHole), known(5, 11, 0, 0, "")}},
+			known(1, 4, 0, 0, ""), known(4, 5, due(day1), 2, UpstreamHole), known(5, 11, 0, 0, ""),
+		}},
 		{"the third time in a week", without(4), []Known{known(4, 5, 1, 2, UpstreamHole)}, t0, []Known{
-			known(1, 4, 0, 0, ""), known(4, 5, due(7*day1), 3, UpstreamHole), known(5, 11, 0, 0, "")}},
+			known(1, 4, 0, 0, ""), known(4, 5, due(7*day1), 3, UpstreamHole), known(5, 11, 0, 0, ""),
+		}},
 		{"then no more", without(4), []Known{known(4, 5, 1, 3, UpstreamHole)}, t0, []Known{
-			known(1, 4, 0, 0, ""), known(4, 5, 0, 4, UpstreamHole), known(5, 11, 0, 0, "")}},
+			known(1, 4, 0, 0, ""), known(4, 5, 0, 4, UpstreamHole), known(5, 11, 0, 0, ""),
+		}},
 		{"before the first point: never listed, never asked again", without(1, 2, 3), nil, t0, []Known{
-			known(1, 4, 0, 0, NotListed), known(4, 11, 0, 0, "")}},
+			known(1, 4, 0, 0, NotListed), known(4, 11, 0, 0, ""),
+		}},
 		{"before the first point of the answer, but older points are known: a hole", without(1, 2), []Known{known(-5, -3, 0, 0, "")}, t0, []Known{
-			known(1, 3, due(time.Hour), 1, UpstreamHole), known(3, 11, 0, 0, "")}},
+			known(1, 3, due(time.Hour), 1, UpstreamHole), known(3, 11, 0, 0, ""),
+		}},
 		{"nothing at all", nil, nil, t0, []Known{known(1, 11, due(time.Hour), 1, UpstreamHole)}},
 		{"a point without a price is none", append(without(4), point(day(4), math.NaN())), nil, t0, []Known{
-			known(1, 4, 0, 0, ""), known(4, 5, due(time.Hour), 1, UpstreamHole), known(5, 11, 0, 0, "")}},
+			known(1, 4, 0, 0, ""), known(4, 5, due(time.Hour), 1, UpstreamHole), known(5, 11, 0, 0, ""),
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			sortPoints(c.points)

@@ -50,7 +50,7 @@ func TestMergeKnownSaysOfEachInstantWhatTheFreshSays(t *testing.T) {
 		if !slices.Equal(old, before) {
 			t.Fatal("the argument was changed")
 		}
-		for slot := int64(-1); slot < 60; slot++ {
+		for slot := range int64(60) {
 			want, ok := at(fresh, slot)
 			if !ok {
 				want, ok = at(old, slot)
@@ -79,7 +79,7 @@ func TestSubtractLeavesWhatIsInNoneOfThem(t *testing.T) {
 		}
 		from, taken := []Range{r("a")}, r("b")
 		rest := subtract(from, taken)
-		for i := int64(0); i < 45; i++ {
+		for i := range int64(45) {
 			want := from[0].Contains(i) && !taken.Contains(i)
 			if got := slices.ContainsFunc(rest, func(r Range) bool { return r.Contains(i) }); got != want {
 				t.Fatalf("%v - %v = %v: at %d got %v", from, taken, rest, i, got)

@@ -69,14 +69,12 @@ func (s *Service) detach(ctx context.Context) (context.Context, context.CancelFu
 
 // visitStore runs one visit to the store within its timeout, and takes a fault for an empty answer: the read-through
 // goes on to the provider, and what it fetched is served unsaved.
-func (s *Service) visitStore(ctx context.Context, what string, visit func(context.Context) error) bool {
+func (s *Service) visitStore(ctx context.Context, what string, visit func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.StoreTimeout)
 	defer cancel()
 	if err := visit(ctx); err != nil {
 		s.opts.Log.WarnContext(ctx, "the store did not answer", "event", "store.fault", "what", what, "error", err)
-		return false
 	}
-	return true
 }
 
 // settleOnPanic is deferred by detached work: a panic there would end the process, and leave its callers waiting.

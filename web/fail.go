@@ -1,0 +1,54 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/resolvers"
+	"github.com/coingraph/coingraph/telemetry"
+)
+
+// problem is an error body: https://www.rfc-editor.org/rfc/rfc9457
+type problem struct {
+	Type      string        `json:"type"`
+	Title     string        `json:"title"`
+	Status    int           `json:"status"`
+	Detail    string        `json:"detail"`
+	Code      string        `json:"code"`
+	RequestID string        `json:"requestId"`
+	Errors    []fault.Field `json:"errors,omitempty"`
+}
+
+// fail renders an error: one of the two places where errors become text for clients.
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	f := fault.Of(err)
+	note(r, f)
+	if f.Kind == fault.Internal {
+		h.opts.Log.ErrorContext(r.Context(), "internal error", "event", "internal", "request_id", telemetry.RequestID(r.Context()), "error", err)
+	}
+	body, err := json.Marshal(problem{
+		Type: "about:blank", Title: http.StatusText(f.Kind.Status()), Status: f.Kind.Status(), Detail: f.Safe(),
+		Code: f.Kind.Code(), RequestID: telemetry.RequestID(r.Context()), Errors: f.Fields,
+	})
+	if err != nil { // cannot be: strings and integers only
+		panic(err)
+	}
+	faultHeaders(w, f)
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(f.Kind.Status())
+	_, _ = w.Write(append(body, '\n'))
+}
+
+// faultHeaders sets what HTTP has headers for.
+func faultHeaders(w http.ResponseWriter, f *fault.Error) {
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	if f.RetryAfter > 0 {
+		header.Set("Retry-After", strconv.Itoa(resolvers.RetryAfterSeconds(f.RetryAfter)))
+	}
+	if f.Kind == fault.Unauthenticated {
+		header.Set("WWW-Authenticate", `ApiKey realm="coingraph", header="X-API-Key"`)
+	}
+}

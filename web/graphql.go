@@ -1,0 +1,239 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"github.com/coingraph/coingraph/fault"
+)
+
+// GraphQL over HTTP, https://graphql.github.io/graphql-over-http/draft/: gqlgen's own transports echo bodies in errors,
+// answer 200 to a body that is too large, and take the last of {"query":…,"QUERY":…}.
+const (
+	responseJSON = "application/graphql-response+json"
+	plainJSON    = "application/json"
+)
+
+func (h *Handler) graphQL(w http.ResponseWriter, r *http.Request) {
+	media, err := negotiate(r.Header.Values("Accept"))
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	var params *graphql.RawParams
+	if r.Method == http.MethodPost {
+		params, err = readPost(r)
+	} else {
+		params, err = readGet(r)
+	}
+	if err != nil {
+		h.refuse(w, r, media, fault.Of(err))
+		return
+	}
+	params.Headers = r.Header
+	result := h.opts.GraphQL.Do(r.Context(), params, r.Method != http.MethodPost)
+	lineOf(r).operation = result.Operation
+	status := http.StatusOK
+	if f := result.Refused; f != nil {
+		note(r, f)
+		faultHeaders(w, f)
+		status = refusedStatus(f, media)
+		if f.Kind == fault.MethodNotAllowed {
+			w.Header().Set("Allow", http.MethodPost)
+		}
+	} else if len(result.Errors) > 0 {
+		note(r, fault.Of(result.Errors[0]))
+	}
+	writeResult(w, media, status, result.Response)
+}
+
+// refusedStatus is the status of an answer to a request that was not executed. Under application/json, which clients take
+// for "the GraphQL server has answered", faults of the document are 200.
+func refusedStatus(f *fault.Error, media string) int {
+	if media == plainJSON {
+		switch f.Kind {
+		case fault.ParseFailed, fault.ValidationFailed, fault.PersistedQueryNotFound, fault.BadInput:
+			return http.StatusOK
+		}
+	}
+	return f.Kind.Status()
+}
+
+// refuse answers a request that holds no operation: it is an error under both media types.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, media string, f *fault.Error) {
+	note(r, f)
+	faultHeaders(w, f)
+	writeResult(w, media, f.Kind.Status(), &graphql.Response{Errors: h.opts.GraphQL.Present(r.Context(), f)})
+}
+
+// writeResult writes {"errors"…,"data"…,"extensions"…}; there is no data entry where nothing was executed.
+func writeResult(w http.ResponseWriter, media string, status int, resp *graphql.Response) {
+	var body bytes.Buffer
+	body.Grow(len(resp.Data) + 64)
+	body.WriteByte('{')
+	entry := func(name string, value []byte) {
+		if body.Len() > 1 {
+			body.WriteByte(',')
+		}
+		body.WriteString(`"` + name + `":`)
+		body.Write(value)
+	}
+	if len(resp.Errors) > 0 {
+		encoded, err := json.Marshal(resp.Errors)
+		if err != nil { // cannot be: our presenter made them of strings and integers
+			panic(err)
+		}
+		entry("errors", encoded)
+	}
+	if resp.Data != nil {
+		entry("data", resp.Data)
+	}
+	if len(resp.Extensions) > 0 {
+		if encoded, err := json.Marshal(resp.Extensions); err == nil {
+			entry("extensions", encoded)
+		}
+	}
+	body.WriteByte('}')
+	header := w.Header()
+	if header.Get("Cache-Control") == "" {
+		header.Set("Cache-Control", "private, no-store")
+	}
+	header.Set("Vary", "X-API-Key, Authorization, Accept")
+	header.Set("Content-Type", media+"; charset=utf-8")
+	header.Set("Content-Length", strconv.Itoa(body.Len()))
+	w.WriteHeader(status)
+	_, _ = w.Write(body.Bytes())
+}
+
+// negotiate chooses the media type of the answer: of what the client likes equally, what it names first; */* and
+// nothing at all are application/json.
+func negotiate(accept []string) (string, error) {
+	if len(accept) == 0 {
+		return plainJSON, nil
+	}
+	best, bestQ := "", 0.0
+	for candidate := range strings.SplitSeq(strings.Join(accept, ","), ",") {
+		media, params, err := mime.ParseMediaType(strings.TrimSpace(candidate))
+		if err != nil {
+			continue
+		}
+		q := 1.0
+		if s, ok := params["q"]; ok {
+			if q, err = strconv.ParseFloat(s, 64); err != nil {
+				continue
+			}
+		}
+		if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+			continue
+		}
+		switch media {
+		case "*/*", "application/*":
+			media = plainJSON
+		case responseJSON, plainJSON:
+		default:
+			continue
+		}
+		if q > bestQ {
+			best, bestQ = media, q
+		}
+	}
+	if best == "" {
+		return "", fault.New(fault.NotAcceptable, "this endpoint speaks %s and %s", responseJSON, plainJSON)
+	}
+	return best, nil
+}
+
+func invalid(field, message string) error {
+	return fault.Invalid(fault.Field{Field: field, Message: message})
+}
+
+func readPost(r *http.Request) (*graphql.RawParams, error) {
+	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != plainJSON {
+		return nil, fault.New(fault.UnsupportedMediaType, "the body must be %s", plainJSON)
+	}
+	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+		return nil, fault.New(fault.UnsupportedMediaType, "the body must be in utf-8")
+	}
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		return nil, fault.New(fault.UnsupportedMediaType, "the body must not be compressed")
+	}
+	body, err := io.ReadAll(r.Body)
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, fault.New(fault.BodyTooLarge, "the body may have %d bytes", tooLarge.Limit)
+	case err != nil:
+		return nil, &fault.Error{Kind: fault.BadInput, Message: "the body could not be read", Cause: err}
+	}
+	// A map, because a struct's fields would match whatever the case.
+	var fields map[string]json.RawMessage
+	if trimmed := bytes.TrimLeft(body, " \t\r\n"); len(trimmed) > 0 && trimmed[0] == '[' {
+		return nil, invalid("body", "must be one operation: batches are not served")
+	}
+	if err := json.Unmarshal(body, &fields); err != nil || fields == nil {
+		return nil, invalid("body", "must be a JSON object") // the fault's text would repeat what the body holds
+	}
+	return rawParams(fields)
+}
+
+func readGet(r *http.Request) (*graphql.RawParams, error) {
+	p, err := parse(r)
+	if err != nil {
+		return nil, err
+	}
+	fields := make(map[string]json.RawMessage, 4)
+	for _, name := range []string{"query", "operationName"} {
+		if value := p.one(name, ""); value != "" {
+			fields[name] = appendString(nil, value)
+		}
+	}
+	for _, name := range []string{"variables", "extensions"} {
+		if value := p.one(name, ""); value != "" {
+			if fields[name] = json.RawMessage(value); !json.Valid(fields[name]) {
+				p.refuse(name, "must be a JSON object")
+			}
+		}
+	}
+	if err := p.fields(nil); err != nil {
+		return nil, err
+	}
+	return rawParams(fields)
+}
+
+func rawParams(fields map[string]json.RawMessage) (*graphql.RawParams, error) {
+	params := new(graphql.RawParams)
+	var bad []fault.Field
+	text := func(name string) (value string) {
+		if raw, ok := fields[name]; ok && string(raw) != "null" && json.Unmarshal(raw, &value) != nil {
+			bad = append(bad, fault.Field{Field: name, Message: "must be a string"})
+		}
+		return value
+	}
+	object := func(name string) (value map[string]any) {
+		raw, ok := fields[name]
+		if !ok {
+			return nil
+		}
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.UseNumber()
+		if d.Decode(&value) != nil {
+			bad = append(bad, fault.Field{Field: name, Message: "must be a JSON object"})
+		}
+		return value
+	}
+	params.Query, params.OperationName = text("query"), text("operationName")
+	params.Variables, params.Extensions = object("variables"), object("extensions")
+	if params.Query == "" && params.Extensions["persistedQuery"] == nil && len(bad) == 0 {
+		bad = append(bad, fault.Field{Field: "query", Message: "must be a GraphQL document"})
+	}
+	return params, fault.Invalid(bad...)
+}

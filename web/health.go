@@ -1,0 +1,62 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coingraph/coingraph/telemetry"
+)
+
+// checkTimeout bounds each readiness check: a probe wants an answer, not a wait.
+const checkTimeout = time.Second
+
+// readiness is what /readyz says beyond the checks.
+type readiness struct{ stopping atomic.Bool }
+
+// Stopping turns readiness red: the process goes on answering, and asks to be sent nothing new.
+func (h *Handler) Stopping() { h.ready.stopping.Store(true) }
+
+// healthz tells that the process is alive.
+func (h *Handler) healthz(w http.ResponseWriter, _ *http.Request) {
+	writeHealth(w, http.StatusOK, map[string]any{"status": "ok"})
+}
+
+// readyz tells whether the process can serve, and which dependency is away; why is in the log.
+func (h *Handler) readyz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
+	defer cancel()
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	checks, ready := make(map[string]string, len(h.opts.Checks)), !h.ready.stopping.Load()
+	for name, check := range h.opts.Checks {
+		group.Go(func() {
+			err := check(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			if checks[name] = "ok"; err != nil {
+				checks[name], ready = "away", false
+				h.opts.Log.WarnContext(ctx, "a dependency is away", "event", "readiness", "request_id", telemetry.RequestID(ctx), "dependency", name, "error", err)
+			}
+		})
+	}
+	group.Wait()
+	status, word := http.StatusOK, "ready"
+	switch {
+	case h.ready.stopping.Load():
+		status, word = http.StatusServiceUnavailable, "stopping"
+	case !ready:
+		status, word = http.StatusServiceUnavailable, "not ready"
+	}
+	writeHealth(w, status, map[string]any{"status": word, "checks": checks})
+}
+
+func writeHealth(w http.ResponseWriter, status int, body map[string]any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body)
+}

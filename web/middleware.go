@@ -1,0 +1,133 @@
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+
+	"github.com/coingraph/coingraph/audit"
+	"github.com/coingraph/coingraph/auth"
+	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/telemetry"
+)
+
+// line is what the request's line in the log is made of, filled in on the way.
+type line struct {
+	keyID     string
+	operation string
+	code      string
+}
+
+type lineKey struct{}
+
+func lineOf(r *http.Request) *line { return r.Context().Value(lineKey{}).(*line) }
+
+// note writes a fault into the request's line.
+func note(r *http.Request, f *fault.Error) { lineOf(r).code = f.Kind.Code() }
+
+// observe gives the request its id and its tally, and writes its line when it is answered. The raw path and query are not
+// in it: they may hold a secret that a client put there by mistake.
+func (h *Handler) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		id := rand.Text()
+		w.Header().Set("X-Request-Id", id)
+		ctx, tally := telemetry.WithTally(telemetry.WithRequestID(r.Context(), id))
+		l := new(line)
+		r = r.WithContext(context.WithValue(ctx, lineKey{}, l))
+		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		defer func() {
+			e := audit.Entry{
+				Time: start.UTC(), Level: audit.Info, Event: "request", RequestID: id, KeyID: l.keyID,
+				Method: method(r.Method), Route: chi.RouteContext(r.Context()).RoutePattern(), Operation: l.operation,
+				Status: ww.Status(), Code: l.code, Duration: time.Since(start),
+				Cache: tally.Outcome(), UpstreamCalls: tally.UpstreamCalls(), Bytes: int64(ww.BytesWritten()),
+			}
+			if e.Status == 0 {
+				e.Status = http.StatusOK
+			}
+			level := slog.LevelInfo
+			if e.Status >= http.StatusInternalServerError {
+				e.Level, level = audit.Error, slog.LevelError
+			}
+			if quiet[e.Route] {
+				e.Level, level = audit.Debug, slog.LevelDebug
+			} else {
+				h.opts.Recorder.Record(e)
+			}
+			h.opts.Log.LogAttrs(ctx, level, "request", slog.String("event", e.Event), slog.String("request_id", id), slog.String("key_id", e.KeyID),
+				slog.String("method", e.Method), slog.String("route", e.Route), slog.String("operation", e.Operation), slog.Int("status", e.Status), slog.String("code", e.Code),
+				slog.Float64("duration_ms", e.DurationMs()), slog.String("cache", e.Cache), slog.Int("upstream_calls", e.UpstreamCalls), slog.Int64("bytes", e.Bytes))
+		}()
+		next.ServeHTTP(ww, r)
+	})
+}
+
+// quiet are the routes that probes ask every few seconds.
+var quiet = map[string]bool{"/healthz": true, "/readyz": true}
+
+// method is the request's method if it is a usual one: others are whatever the client wrote.
+func method(m string) string {
+	switch m {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return m
+	}
+	return "OTHER"
+}
+
+// recover answers for a panic like for any other fault.
+func (h *Handler) recover(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it like this as well
+				panic(p)
+			}
+			h.opts.Log.ErrorContext(r.Context(), "panic in a handler", "event", "panic", "request_id", telemetry.RequestID(r.Context()), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			h.fail(w, r, fault.Wrap(fault.Internal, fmt.Errorf("panic: %v", p)))
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// limit bounds the request's body and time.
+func (h *Handler) limit(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), h.opts.RequestTimeout)
+		defer cancel()
+		r = r.WithContext(ctx)
+		r.Body = http.MaxBytesReader(w, r.Body, h.opts.MaxBodyBytes)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// authenticate lets through whoever shows a valid API key, and nobody who shows an invalid credential beside it.
+func (h *Handler) authenticate(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		actor, err := h.actor(r)
+		if err != nil {
+			h.fail(w, r, err)
+			return
+		}
+		lineOf(r).keyID = actor.ID
+		next.ServeHTTP(w, r.WithContext(auth.WithActor(r.Context(), actor)))
+	})
+}
+
+func (h *Handler) actor(r *http.Request) (auth.Actor, error) {
+	keys := r.Header.Values("X-API-Key")
+	if len(keys) != 1 || len(r.Header.Values("Authorization")) > 0 {
+		return auth.Actor{}, fault.Wrap(fault.Unauthenticated, nil)
+	}
+	return h.opts.Keys.Authenticate(keys[0])
+}

@@ -1,0 +1,293 @@
+package web
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/market"
+)
+
+// maxList bounds a comma-separated parameter before it is split: one more than any list may have, so that the check of
+// the list still says what is wrong.
+const maxList = market.MaxAssets + 1
+
+// parameters reads query parameters and gathers what is wrong with them.
+type parameters struct {
+	query url.Values
+	bad   []fault.Field
+}
+
+func parse(r *http.Request) (*parameters, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, fault.Invalid(fault.Field{Field: "query", Message: "the query string is not well formed"})
+	}
+	return &parameters{query: query}, nil
+}
+
+// one is a parameter that is given at most once.
+func (p *parameters) one(name, fallback string) string {
+	values := p.query[name]
+	switch {
+	case len(values) == 0:
+		return fallback
+	case len(values) > 1:
+		p.refuse(name, "must be given once")
+	}
+	return values[0]
+}
+
+func (p *parameters) list(name, fallback string) []string {
+	value := p.one(name, fallback)
+	if value == "" {
+		return nil
+	}
+	return strings.SplitN(value, ",", maxList)
+}
+
+func (p *parameters) currency(s string) market.Currency {
+	c, _ := market.ParseCurrency(s) // the whitelist refuses what is none
+	return c
+}
+
+func (p *parameters) refuse(field, message string) {
+	p.bad = append(p.bad, fault.Field{Field: field, Message: message})
+}
+
+// fields adds to what is wrong with the parameters what a check of their values found.
+func (p *parameters) fields(err error) error {
+	if len(p.bad) == 0 {
+		return err
+	}
+	bad := p.bad
+	if f := fault.Of(err); f != nil && f.Kind == fault.BadInput {
+		for _, b := range f.Fields {
+			if !slices.ContainsFunc(bad, func(have fault.Field) bool { return have.Field == b.Field }) {
+				bad = append(bad, b)
+			}
+		}
+	}
+	return fault.Invalid(bad...)
+}
+
+// simplePrice is GET /simple_price?assets=bitcoin,ethereum&currencies=usd,eur
+func (h *Handler) simplePrice(w http.ResponseWriter, r *http.Request) error {
+	p, err := parse(r)
+	if err != nil {
+		return err
+	}
+	assets := p.list("assets", "")
+	var currencies []market.Currency
+	for _, c := range p.list("currencies", "usd") {
+		currencies = append(currencies, p.currency(c))
+	}
+	answers, err := h.opts.Resolver.Prices(h.opts.Resolver.Request(r.Context()), assets, currencies, nil)
+	if err = p.fields(err); err != nil {
+		return err
+	}
+	prices, err := whole(answers)
+	if err != nil {
+		return err
+	}
+	body, freshUntil := appendPrices(nil, prices)
+	return data(w, r, body, freshUntil)
+}
+
+// whole is all of the prices, or the fault that keeps some of them away: REST never gives half an answer. A provider's
+// failure outweighs what does not exist, since it may hide more of that; else all that does not exist is named.
+func whole(answers []market.Answer[*market.Price]) ([]*market.Price, error) {
+	prices := make([]*market.Price, len(answers))
+	var absent []string
+	for i, a := range answers {
+		f := fault.Of(a.Err)
+		switch {
+		case f == nil:
+			prices[i] = a.Value
+		case f.Kind != fault.NotFound:
+			return nil, f
+		case !slices.Contains(absent, f.Safe()):
+			absent = append(absent, f.Safe())
+		}
+	}
+	if len(absent) > 0 {
+		return nil, fault.New(fault.NotFound, "%s", strings.Join(absent, "; "))
+	}
+	return prices, nil
+}
+
+// appendPrices appends {asset: {currency: {…}}} in the order asked, each pair once, and tells when the first expires.
+func appendPrices(b []byte, prices []*market.Price) (body []byte, freshUntil time.Time) {
+	b = append(b, '{')
+	written := make(map[string]bool, len(prices))
+	freshUntil = prices[0].FreshUntil
+	for i := 0; i < len(prices); {
+		id := prices[i].Asset.ID
+		end := i + 1
+		for end < len(prices) && prices[end].Asset.ID == id {
+			end++
+		}
+		if !written[id] {
+			if written[id] = true; i > 0 {
+				b = append(b, ',')
+			}
+			b = appendString(b, id)
+			b = append(b, ':', '{')
+			seen := make(map[market.Currency]bool, end-i)
+			for _, p := range prices[i:end] {
+				if seen[p.Currency] {
+					continue
+				}
+				if seen[p.Currency] = true; len(seen) > 1 {
+					b = append(b, ',')
+				}
+				b = appendPrice(b, p)
+				if p.FreshUntil.Before(freshUntil) {
+					freshUntil = p.FreshUntil
+				}
+			}
+			b = append(b, '}')
+		}
+		i = end
+	}
+	return append(b, '}'), freshUntil
+}
+
+func appendPrice(b []byte, p *market.Price) []byte {
+	b = appendString(b, string(p.Currency))
+	b = append(b, `:{"price":`...)
+	b = market.AppendNumber(b, float64(p.Price))
+	b = append(b, `,"market_cap":`...)
+	b = market.AppendNumber(b, float64(p.MarketCap))
+	b = append(b, `,"volume_24h":`...)
+	b = market.AppendNumber(b, float64(p.Volume24h))
+	b = append(b, `,"change_24h":`...)
+	b = market.AppendNumber(b, float64(p.Change24h))
+	b = append(b, `,"last_updated_at":"`...)
+	b = p.LastUpdatedAt.AppendFormat(b, time.RFC3339)
+	b = append(b, `","fetched_at":"`...)
+	b = p.FetchedAt.AppendFormat(b, time.RFC3339)
+	b = append(b, `","source":`...)
+	b = appendString(b, p.Source)
+	b = append(b, `,"stale":`...)
+	b = strconv.AppendBool(b, p.Stale)
+	return append(b, '}')
+}
+
+func appendString(b []byte, s string) []byte {
+	quoted, err := json.Marshal(s)
+	if err != nil { // cannot be: a string always encodes
+		panic(err)
+	}
+	return append(b, quoted...)
+}
+
+// marketChart is GET /market_chart?asset=bitcoin&currency=usd&days=30&interval=daily
+func (h *Handler) marketChart(w http.ResponseWriter, r *http.Request) error {
+	p, err := parse(r)
+	if err != nil {
+		return err
+	}
+	req := market.ChartRequest{Days: market.ParseDays(p.one("days", ""))}
+	req.Asset, req.Currency = p.one("asset", ""), p.currency(p.one("currency", "usd"))
+	req.Interval, _ = market.ParseInterval(p.one("interval", "daily"))
+	if !req.Interval.Valid() || req.Interval == market.FiveMinutely {
+		req.Interval = 0
+	}
+	chart, err := h.opts.Resolver.Chart(h.opts.Resolver.Request(r.Context()), req, nil)
+	if err = p.fields(err); err != nil {
+		return err
+	}
+	body, err := json.Marshal(chartBody{
+		Asset: chart.Asset.ID, Currency: chart.Currency, Interval: chart.Interval.String(), Days: chart.Days,
+		Timestamps: chart.Timestamps, Prices: chart.Prices, MarketCaps: chart.MarketCaps, Volumes: chart.Volumes,
+		Sources: orEmpty(chart.Sources), FetchedAt: chart.FetchedAt.Truncate(time.Second), Stale: chart.Stale, Coverage: coverageOf(chart.Coverage),
+	})
+	if err != nil {
+		return err
+	}
+	return data(w, r, body, chart.FreshUntil)
+}
+
+type chartBody struct {
+	Asset      string            `json:"asset"`
+	Currency   market.Currency   `json:"currency"`
+	Interval   string            `json:"interval"`
+	Days       market.Days       `json:"days"`
+	Timestamps market.Timestamps `json:"timestamps"`
+	Prices     market.Column     `json:"prices"`
+	MarketCaps market.Column     `json:"market_caps"`
+	Volumes    market.Column     `json:"volumes"`
+	Sources    []string          `json:"sources"`
+	FetchedAt  time.Time         `json:"fetched_at"`
+	Stale      bool              `json:"stale"`
+	Coverage   coverageBody      `json:"coverage"`
+}
+
+type coverageBody struct {
+	Complete bool       `json:"complete"`
+	From     *time.Time `json:"from"`
+	To       *time.Time `json:"to"`
+	Holes    []holeBody `json:"holes"`
+}
+
+type holeBody struct {
+	From   time.Time         `json:"from"`
+	To     time.Time         `json:"to"`
+	Reason market.HoleReason `json:"reason"`
+}
+
+func coverageOf(c market.Coverage) coverageBody {
+	body := coverageBody{c.Complete, c.From, c.To, make([]holeBody, len(c.Holes))}
+	for i, h := range c.Holes {
+		body.Holes[i] = holeBody(h)
+	}
+	return body
+}
+
+func orEmpty[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+// data answers with a body that may be kept until it expires, by the caller alone: https://www.rfc-editor.org/rfc/rfc9111
+func data(w http.ResponseWriter, r *http.Request, body []byte, freshUntil time.Time) error {
+	sum := sha256.Sum256(body)
+	etag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+	left := max(0, int(math.Floor(time.Until(freshUntil).Seconds())))
+	header := w.Header()
+	header.Set("Cache-Control", "private, max-age="+strconv.Itoa(left))
+	header.Set("ETag", etag)
+	header.Set("Vary", "X-API-Key, Authorization")
+	if matches(r.Header.Values("If-None-Match"), etag) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	header.Set("Content-Type", "application/json")
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = w.Write(body)
+	return nil
+}
+
+// matches compares weakly, as If-None-Match asks: https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2
+func matches(ifNoneMatch []string, etag string) bool {
+	for _, value := range ifNoneMatch {
+		for candidate := range strings.SplitSeq(value, ",") {
+			candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
+			if candidate == etag || candidate == "*" {
+				return true
+			}
+		}
+	}
+	return false
+}
