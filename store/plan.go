@@ -1,0 +1,72 @@
+package store
+
+import (
+	"slices"
+
+	"github.com/coingraph/coingraph/market"
+)
+
+// stamped is what has to be known of a stored point to tell whether a new one replaces it.
+type stamped struct {
+	Stamp     int64 `bun:"ts"`
+	FetchedAt int64 `bun:"fetched_at"`
+}
+
+// plan is what a write changes of a series' points: the stamps to drop, then the points to put, which replace those with
+// the same stamp. It reads stored, the points of [reach].
+func plan(w *market.SeriesWrite, stored []stamped) (drop []int64, put []market.Point) {
+	newest := make(map[int64]int64, len(stored)) // grid instant to the latest fetch of a stored point
+	for _, p := range stored {
+		slot := w.Interval.Snap(p.Stamp)
+		if at, ok := newest[slot]; !ok || at < p.FetchedAt {
+			newest[slot] = p.FetchedAt
+		}
+	}
+	replaced := make(map[int64]bool, len(w.Points))
+	for _, p := range w.Points {
+		at, ok := newest[w.Interval.Snap(p.Stamp)]
+		if ok && at > p.FetchedAt.UnixMilli() {
+			continue
+		}
+		if replaced[p.Stamp] {
+			continue // Postgres refuses a statement that meets a row twice
+		}
+		replaced[p.Stamp] = true
+		put = append(put, p)
+	}
+	for _, p := range stored {
+		if w.Covers.Contains(w.Interval.Snap(p.Stamp)) && p.FetchedAt <= w.FetchedAt.UnixMilli() && !replaced[p.Stamp] {
+			drop = append(drop, p.Stamp)
+		}
+	}
+	return drop, put
+}
+
+// reach is the range of stamps whose stored points a write may have to do with: those that snap into what it covers or
+// to an instant of its points.
+func reach(w *market.SeriesWrite) market.Range {
+	r := stamps(w.Interval, w.Covers)
+	for _, p := range w.Points {
+		slot := w.Interval.Snap(p.Stamp)
+		own := stamps(w.Interval, market.Range{From: slot, To: slot + w.Interval.Step()})
+		if r.Empty() {
+			r = own
+		}
+		r = market.Range{From: min(r.From, own.From), To: max(r.To, own.To)}
+	}
+	return r
+}
+
+// stamps is the range of the stamps that snap into a range of grid instants.
+func stamps(interval market.Interval, r market.Range) market.Range {
+	step := interval.Step()
+	ceil := func(t int64) int64 { return interval.Floor(t+step-1) - step/2 }
+	return market.Range{From: ceil(r.From), To: ceil(r.To)}
+}
+
+// sourceNames are the sources' names, ascending, each once.
+func sourceNames(points []market.Point) []string {
+	names := of(points, func(p *market.Point) string { return p.Source })
+	slices.Sort(names)
+	return slices.Compact(names)
+}

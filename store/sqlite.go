@@ -1,0 +1,168 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/sqlitedialect"
+	sqlitedriver "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// fileName is the database within the data directory.
+const fileName = "coingraph.db"
+
+type sqlite struct {
+	reader, writer *bun.DB
+	names          *strings.Replacer
+}
+
+func openSQLite(dir string) (*sqlite, error) {
+	if dir == "" {
+		return nil, errors.New("store: no data directory")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("store: data directory: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("store: data directory: %w", err)
+	}
+	file := filepath.ToSlash(filepath.Join(dir, fileName))
+	open := func(params url.Values, conns int) (*bun.DB, error) {
+		params.Set("_busy_timeout", "5000")
+		params.Set("_journal_mode", "WAL")
+		params.Set("_synchronous", "NORMAL")
+		params.Set("_dqs", "false")
+		params.Set("_defensive", "true")
+		params.Set("_timezone", "UTC")
+		params.Set("_time_format", "sqlite")
+		db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: file, RawQuery: params.Encode()}).String())
+		if err != nil {
+			return nil, fmt.Errorf("store: %w", err)
+		}
+		db.SetMaxOpenConns(conns)
+		db.SetMaxIdleConns(conns)
+		return bun.NewDB(db, sqlitedialect.New()), nil
+	}
+	writer, err := open(url.Values{"_txlock": {"immediate"}}, 1)
+	if err != nil {
+		return nil, err
+	}
+	reader, err := open(url.Values{"_query_only": {"true"}}, max(4, runtime.NumCPU()))
+	if err != nil {
+		return nil, err
+	}
+	return &sqlite{reader: reader, writer: writer, names: names()}, nil
+}
+
+func (s *sqlite) name() string              { return "sqlite" }
+func (s *sqlite) named(query string) string { return s.names.Replace(query) }
+func (s *sqlite) reads() *bun.DB            { return s.reader }
+func (s *sqlite) writes() *bun.DB           { return s.writer }
+func (s *sqlite) forUpdate() string         { return "" }
+
+func (s *sqlite) close() error {
+	// The writer is last: the last connection to close folds the write-ahead log into the file, which a reader may not.
+	return errors.Join(s.reader.Close(), s.writer.Close())
+}
+
+// each gives the batch to the statement as one JSON text, which knows no limit to the number of parameters.
+func (s *sqlite) each(ctx context.Context, query string, in batch, row func(scanner) error) error {
+	if err := in.check(); err != nil {
+		return err
+	}
+	values := make([]string, len(in))
+	for i, c := range in {
+		values[i] = fmt.Sprintf("value->>%d AS %s", i, c.name)
+	}
+	tuples := make([][]any, in.rows())
+	for i := range tuples {
+		tuples[i] = in.row(i)
+	}
+	data, err := json.Marshal(tuples)
+	if err != nil {
+		return err
+	}
+	query = strings.Replace(query, "@rows", "(SELECT "+strings.Join(values, ", ")+" FROM json_each(?)) AS v", 1)
+	rows, err := s.reader.DB.QueryContext(ctx, s.named(query), string(data))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := row(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func (s *sqlite) insert(ctx context.Context, tx bun.Tx, table string, rows batch, onConflict string) error {
+	if err := rows.check(); err != nil {
+		return err
+	}
+	stmt, err := tx.Tx.PrepareContext(ctx, fmt.Sprintf("INSERT INTO %s AS t (%s) VALUES (?%s) %s",
+		s.named(table), rows.names(), strings.Repeat(", ?", len(rows)-1), onConflict))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = stmt.Close() }()
+	for i := range rows.rows() {
+		if _, err := stmt.ExecContext(ctx, rows.row(i)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lock has nothing to do: transactions that write are immediate, so there is only one.
+func (s *sqlite) lock(context.Context, bun.IConn, advisoryLock) error { return nil }
+
+// unavailable goes by result code, see https://www.sqlite.org/rescode.html.
+func (s *sqlite) unavailable(err error) bool {
+	var reported *sqlitedriver.Error
+	if !errors.As(err, &reported) {
+		return false
+	}
+	switch reported.Code() & 0xff {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_INTERRUPT,
+		sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR,
+		sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return true
+	case sqlite3.SQLITE_ERROR:
+		// There is no code for a table that is not there yet.
+		migrated, err := s.exists(context.Background(), "charts.points")
+		return err == nil && !migrated
+	}
+	return false
+}
+
+func (s *sqlite) exists(ctx context.Context, table string) (bool, error) {
+	return s.reader.NewSelect().TableExpr("sqlite_schema").Where("name = ?", s.named(table)).Exists(ctx)
+}
+
+func (s *sqlite) ddl() ddl {
+	return ddl{
+		Text:     "TEXT",
+		Float:    "ANY", // a column of type REAL would keep -0 as 0
+		Time:     "TIMESTAMP",
+		SmallInt: "INTEGER", Int: "INTEGER", BigInt: "INTEGER",
+		SmallIntID: "INTEGER PRIMARY KEY",
+		IntID:      "INTEGER PRIMARY KEY",
+		BigIntID:   "INTEGER PRIMARY KEY AUTOINCREMENT", // never an id again that a deleted row had
+		Keyed:      "STRICT, WITHOUT ROWID",
+		Plain:      "STRICT",
+		instant:    "strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', %s / 1000.0, 'unixepoch')",
+		named:      s.named,
+	}
+}

@@ -1,0 +1,74 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"log/slog"
+	"sync/atomic"
+
+	"github.com/uptrace/bun"
+
+	"github.com/coingraph/coingraph/audit"
+	"github.com/coingraph/coingraph/market"
+)
+
+var (
+	_ market.Store = (*Store)(nil)
+	_ audit.Store  = (*Store)(nil)
+)
+
+// Options say where the data is.
+type Options struct {
+	DatabaseURL string       // postgres://…; empty: SQLite in DataDir
+	DataDir     string       // made if it is not there
+	Log         *slog.Logger // nil: no log
+}
+
+// Store is a database of market data and log entries. Its methods are safe for concurrent use; their errors are faults
+// of kind StoreUnavailable, the context's own, or, for what should not happen, anything else.
+type Store struct {
+	backend
+	log    *slog.Logger
+	closed atomic.Bool
+}
+
+// Open makes a store without reaching for the database, which may be down: each call connects when it has to. The error
+// is about the options alone and never holds the password.
+func Open(o Options) (*Store, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	var b backend
+	var err error
+	if o.DatabaseURL == "" {
+		b, err = openSQLite(o.DataDir)
+	} else {
+		b, err = openPostgres(o.DatabaseURL)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Store{backend: b, log: o.Log}, nil
+}
+
+// Name is "postgres" or "sqlite".
+func (s *Store) Name() string { return s.name() }
+
+// Ping tells whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.fault(ctx, "ping", s.reads().PingContext(ctx))
+}
+
+// Close ends all connections. Calls after it fail with StoreUnavailable.
+func (s *Store) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	return s.close()
+}
+
+// write runs fn in a transaction. On SQLite it is the only one that writes; on Postgres it is READ COMMITTED, so that a
+// statement after a lock sees what the lock's last holder committed.
+func (s *Store) write(ctx context.Context, fn func(ctx context.Context, tx bun.Tx) error) error {
+	return s.writes().RunInTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted}, fn)
+}
