@@ -51,6 +51,11 @@ func (s *Service) snapshot(ctx context.Context) (*snapshot, error) {
 	if now := s.catalogue.current.Load(); now != nil {
 		return now, nil
 	}
+	return s.reload(ctx)
+}
+
+// reload loads the catalogue anew, or waits for whoever does so already.
+func (s *Service) reload(ctx context.Context) (*snapshot, error) {
 	calls := s.catalogue.loading.join([]struct{}{{}}, func(owned []struct{}, settle func(struct{}, *snapshot, error)) {
 		ctx, cancel := s.detach(ctx)
 		defer cancel()
@@ -90,7 +95,9 @@ func (s *Service) loadCatalogue(ctx context.Context) (*snapshot, error) {
 			s.opts.Log.WarnContext(ctx, "the catalogue could not be renewed", "event", "catalogue.refresh", "fetched_at", current.fetchedAt, "error", err)
 		}
 	}
-	s.catalogue.current.Store(current)
+	if s.catalogue.current.Swap(current) != current {
+		s.opts.Log.InfoContext(ctx, "catalogue loaded", "event", "catalogue.refresh", "assets", len(current.assets), "fetched_at", current.fetchedAt)
+	}
 	return current, nil
 }
 
@@ -98,12 +105,10 @@ func (s *Service) loadCatalogue(ctx context.Context) (*snapshot, error) {
 func (s *Service) RunCatalogue(ctx context.Context) {
 	for {
 		wait := catalogueCheck
-		load, cancel := s.detach(ctx)
-		if _, err := s.loadCatalogue(load); err != nil {
+		if _, err := s.reload(ctx); err != nil && ctx.Err() == nil {
 			s.opts.Log.WarnContext(ctx, "the catalogue could not be loaded", "event", "catalogue.refresh", "error", err)
 			wait = catalogueRetry
 		}
-		cancel()
 		select {
 		case <-ctx.Done():
 			return

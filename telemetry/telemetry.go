@@ -66,8 +66,10 @@ func (t *Tally) Outcome() string {
 	return ""
 }
 
-type tallyKey struct{}
-type requestIDKey struct{}
+type (
+	tallyKey     struct{}
+	requestIDKey struct{}
+)
 
 // WithTally gives the context a tally of its own.
 func WithTally(ctx context.Context) (context.Context, *Tally) {

@@ -37,9 +37,9 @@ func (h *Handler) logsExport(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	header := w.Header()
-	header.Set("Content-Type", "application/x-ndjson")
-	header.Set("Content-Encoding", "gzip")
-	header.Set("Content-Disposition", `attachment; filename="coingraph-logs.ndjson"`)
+	// A file that is compressed, not an answer compressed on its way: clients keep it as it is, and gzip -t checks it.
+	header.Set("Content-Type", "application/gzip")
+	header.Set("Content-Disposition", `attachment; filename="coingraph-logs.ndjson.gz"`)
 	header.Set("Cache-Control", "no-store")
 	if r.Method == http.MethodHead {
 		return nil

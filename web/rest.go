@@ -34,7 +34,7 @@ func parse(r *http.Request) (*parameters, error) {
 	return &parameters{query: query}, nil
 }
 
-// one is a parameter that is given at most once.
+// one is a parameter that is given at most once; "" if it is given more often, which no check takes for a value.
 func (p *parameters) one(name, fallback string) string {
 	values := p.query[name]
 	switch {
@@ -42,6 +42,7 @@ func (p *parameters) one(name, fallback string) string {
 		return fallback
 	case len(values) > 1:
 		p.refuse(name, "must be given once")
+		return ""
 	}
 	return values[0]
 }

@@ -161,7 +161,8 @@ check('ranges, columns and currencies', {}, async (page) => {
     assert.equal(await vertices(page), points, label);
   }
   await page.getByRole('button', { name: 'Max', exact: true }).click();
-  await says(page, 'coverage', /Not complete: .*the asset is younger/);
+  await says(page, 'summary', /· \d{4} daily points/);
+  assert.ok(await vertices(page) > 4000);
   await page.getByRole('button', { name: 'Volume', exact: true }).click();
   await page.locator('#chart[aria-label^="Volume"]').waitFor();
   await page.getByLabel('Currency').selectOption('EUR');
@@ -237,7 +238,7 @@ check('a hole breaks the curve and is explained', {}, async (page) => {
   assert.equal((await page.locator('#chart .curve').getAttribute('d')).match(/M/g).length, 3);
   assert.match(await text(page, 'coverage'), /^Not complete: 2026-01-04 until 2026-01-06: the provider was asked and has nothing\./);
   assert.match(await text(page, 'summary'), /low \$3\.97E-12/);
-  await page.getByRole('button', { name: 'Cap', exact: true }).click();
+  await page.getByRole('button', { name: 'Market cap', exact: true }).click();
   await says(page, 'message-text', 'nothing to draw');
 });
 

@@ -16,7 +16,7 @@ const RANGES = new Map(Object.entries({
 
 const COLUMNS = new Map(Object.entries({
   price: { label: 'Price', title: 'Price', field: 'prices' },
-  cap: { label: 'Cap', title: 'Market capitalisation', field: 'marketCaps' },
+  cap: { label: 'Market cap', title: 'Market capitalisation', field: 'marketCaps' },
   volume: { label: 'Volume', title: 'Volume of 24 hours', field: 'volumes' },
 }));
 
@@ -62,18 +62,16 @@ let sent = ''; // the newest query for it
 
 // --- Elements ---------------------------------------------------------------------------------------------------------
 
+const SVG = new Set(['svg', 'path', 'line', 'text', 'circle', 'g', 'linearGradient', 'stop', 'defs']);
+
 function make(tag, attributes = {}, ...children) {
-  const svg = ['svg', 'path', 'line', 'text', 'circle', 'g', 'linearGradient', 'stop', 'defs'].includes(tag);
-  const e = svg ? document.createElementNS('http://www.w3.org/2000/svg', tag) : document.createElement(tag);
+  const e = SVG.has(tag) ? document.createElementNS('http://www.w3.org/2000/svg', tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) e.setAttribute(name, value);
   e.append(...children);
   return e;
 }
 
-function say(id, text) {
-  const e = typeof id === 'string' ? $(id) : id;
-  e.textContent = text || '\u00a0'; // a blank keeps the line's height
-}
+const say = (id, text) => { $(id).textContent = text || '\u00a0'; }; // a blank keeps the line's height
 
 // --- Numbers and times ------------------------------------------------------------------------------------------------
 
@@ -111,6 +109,7 @@ function percent(value) {
 const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
 const day = (t) => new Date(t).toISOString().slice(0, 10);
 const minute = (t) => new Date(t).toISOString().slice(0, 16).replace('T', ' ') + ' UTC';
+const traffic = ({ text, ms, requestId }) => `${format(ms, { maximumFractionDigits: 0 })} ms · ${format(text.length / 1024, { maximumFractionDigits: 1 })} kB · request ${requestId}`;
 const stamp = (t, interval) => (interval === 'DAILY' ? day(t) : minute(t));
 
 // --- The API ----------------------------------------------------------------------------------------------------------
@@ -118,48 +117,51 @@ const stamp = (t, interval) => (interval === 'DAILY' ? day(t) : minute(t));
 let key = '';
 try { key = sessionStorage.getItem('coingraph.key') ?? ''; } catch { /* storage is switched off: the key lasts as long as the page */ }
 
+/** Why there is no data: a sentence for the reader, and in details what to look for in the documentation and the log. */
 class Refusal extends Error {
-  constructor(message, status, code, requestId) {
-    super(message);
+  constructor({ message, code, fields = [] }, { status = 200, requestId, retryAfter } = {}) {
+    const sentences = [message, ...fields.map((f) => `${f.field} ${f.message}`), ...(retryAfter ? [`try again in ${retryAfter} s`] : [])];
+    super(sentences.map((s) => s.charAt(0).toUpperCase() + s.slice(1) + (/[.!?]$/.test(s) ? '' : '.')).join(' '));
     this.status = status;
-    this.code = [code, status ? `HTTP ${status}` : '', requestId ? `request ${requestId}` : ''].filter(Boolean).join(' · ');
+    this.details = [code, status === 200 ? '' : `HTTP ${status}`, requestId && `request ${requestId}`].filter(Boolean).join(' · ');
   }
 }
+
+/** The first error of a GraphQL answer, or a problem of RFC 9457, in the form that Refusal takes. */
+const errorOf = (body) => {
+  const [first] = body?.errors ?? [];
+  return first?.extensions ? { message: first.message, ...first.extensions } : { message: body?.detail ?? 'the server’s answer cannot be read', code: body?.code };
+};
 
 /** Sends a query; gives what came back, whatever it is. Fails only when nothing did. */
 async function send(query, signal) {
   const started = performance.now();
+  let response, text;
   try {
-    // The path is relative, so that the server may stand below a prefix.
-    const response = await fetch('graphql', {
+    response = await fetch('graphql', { // relative, so that the server may stand below a prefix
       method: 'POST',
       headers: { 'Content-Type': 'application/json', Accept: 'application/json', 'X-API-Key': key },
       body: JSON.stringify({ query }),
       signal,
     });
-    const text = await response.text();
-    const requestId = response.headers.get('X-Request-Id') ?? '';
-    let body = null;
-    try { body = JSON.parse(text); } catch { /* a proxy's page: refused below, shown as it is by the console */ }
-    if (response.status === 401) askForKey(key ? 'The server does not know this key. Check it for a missing letter, and try again.' : 'The server asks for an API key.');
-    return { status: response.status, requestId, text, body, ms: performance.now() - started, retryAfter: response.headers.get('Retry-After') };
+    text = await response.text();
   } catch (cause) {
     if (cause.name === 'AbortError') throw cause;
-    throw new Refusal('The server cannot be reached. Is it running?', 0, '', '');
+    throw new Refusal({ message: 'the server cannot be reached: is it running?' });
   }
+  const { status, headers } = response;
+  if (status === 401) askForKey(key ? 'The server does not know this key. Check it for a missing letter, and try again.' : 'The server asks for an API key.');
+  let body = null;
+  try { body = JSON.parse(text); } catch { /* a proxy's page: ask refuses it, the query panel shows it as it is */ }
+  return { status, text, body, ms: performance.now() - started, requestId: headers.get('X-Request-Id') ?? '', retryAfter: headers.get('Retry-After') };
 }
 
-/** Sends a query and gives {data, errors, …}; an answer without data is a Refusal. */
+/** Sends a query and gives its data, with the fault that parts of it lack for; an answer without data is a Refusal. */
 async function ask(query, signal) {
   const answer = await send(query, signal);
-  const { status, body, requestId, retryAfter } = answer;
-  if (body?.data) return { ...answer, data: body.data, errors: body.errors ?? [] };
-  const first = body?.errors?.[0]; // else it is a problem of RFC 9457
-  const message = sentence(first?.message ?? body?.detail ?? 'the server’s answer cannot be read') + (retryAfter ? ` Try again in ${retryAfter} s.` : '');
-  throw new Refusal(message, status === 200 ? 0 : status, first?.extensions?.code ?? body?.code, requestId);
+  if (!answer.body?.data) throw new Refusal(errorOf(answer.body), answer);
+  return { ...answer, data: answer.body.data, fault: answer.body.errors ? new Refusal(errorOf(answer.body), answer) : null };
 }
-
-const sentence = (s) => s.charAt(0).toUpperCase() + s.slice(1) + (/[.!?]$/.test(s) ? '' : '.');
 
 /** Makes a task of which only the newest run matters: a new one aborts the one before. */
 function newestOnly(task) {
@@ -216,6 +218,7 @@ const chartQuery = ({ asset, currency, range }) => `{
 
 const loadChart = newestOnly(async (signal) => {
   if (!key) {
+    showFacts();
     showMessage('Enter an API key above to see the charts.', 'The demo prints its keys when it starts: dev-public-key is one.', false);
     return;
   }
@@ -224,10 +227,9 @@ const loadChart = newestOnly(async (signal) => {
   $('stage').setAttribute('aria-busy', 'true');
   showSent('Sent…');
   try {
-    const { data, errors, ms, text, requestId } = await ask(sent, signal);
-    const fault = errors.length ? new Refusal(sentence(errors[0].message), 0, errors[0].extensions?.code, requestId) : null;
-    view = { currency, asset: data.asset, fault };
-    showSent(`${format(text.length / 1024, { maximumFractionDigits: 1 })} kB in ${format(ms, { maximumFractionDigits: 0 })} ms · request ${requestId}`);
+    const answer = await ask(sent, signal);
+    view = { currency, asset: answer.data.asset, fault: answer.fault };
+    showSent(traffic(answer));
   } catch (fault) {
     if (signal.aborted || !(fault instanceof Refusal)) throw fault;
     view = { currency, asset: null, fault };
@@ -272,16 +274,16 @@ function showChart() {
   plot.show({ times: chart?.timestamps ?? [], values, interval: chart?.interval ?? 'DAILY', text, fromZero: state.column === 'volume' });
   $('chart').setAttribute('aria-label', `${column.title} of ${asset?.name ?? state.asset} in ${currency}, times in UTC`);
   $('message').hidden = true;
-  if (fault && !chart) showMessage(fault.message, fault.code, fault.status !== 401);
+  if (fault && !chart) showMessage(fault.message, fault.details, fault.status !== 401);
   else if (!known.length) showMessage('There is nothing to draw: no provider has these values in this range.', '', false);
   say('summary', known.length > 0 && `${percent((known.at(-1) / known[0] - 1) * 100)} in this range · low ${text(Math.min(...known))} · high ${text(Math.max(...known))}` +
     ` · ${known.length} ${chart.interval.toLowerCase()} points of ${chart.sources.join(', ')}`);
-  say('coverage', chart && coverageNote(chart) + (fault ? ` ${fault.message} (${fault.code})` : ''));
+  say('coverage', chart && coverageNote(chart) + (fault ? ` ${fault.message} (${fault.details})` : ''));
 }
 
 /** Says what lacks of the range, reason by reason. A hole ends at the first instant that does not lack. */
 function coverageNote({ coverage: { complete, holes }, interval }) {
-  if (complete) return 'Complete: no point of this range lacks.';
+  if (complete) return 'Complete: every point of this range is there.';
   const reasons = [...new Set(holes.map((h) => h.reason))];
   return 'Not complete: ' + reasons.map((reason) => {
     const ranges = holes.filter((h) => h.reason === reason).map((h) => `${stamp(h.from, interval)} until ${stamp(h.to, interval)}`);
@@ -354,7 +356,7 @@ const plot = (() => {
     high += air;
     const step = niceStep((high - low) / Math.max(2, height / 60));
     const rungs = [];
-    for (let i = Math.ceil(low / step - 1e-9); i * step <= high; i++) rungs.push([i * step, axisLabel(i * step, step, high)]);
+    for (let i = Math.ceil(low / step - 1e-9); i * step <= high; i++) rungs.push([i * step, axisLabel(i * step || 0, step, high)]); // no -0
     const left = Math.max(...rungs.map(([, label]) => label.length)) * 7.5 + 10;
     const bottom = height - BOTTOM;
     const [from, to] = [series.times[0], series.times.at(-1)];
@@ -389,7 +391,7 @@ const plot = (() => {
     close();
     const fade = make('linearGradient', { id: 'fade', x1: 0, x2: 0, y1: 0, y2: 1 }, make('stop', { offset: 0, 'stop-opacity': 0.25 }), make('stop', { offset: 1, 'stop-opacity': 0.02 }));
     cross = make('g', { visibility: 'hidden' }, make('line', { class: 'cross', y1: TOP, y2: bottom }), make('line', { class: 'cross', x1: left, x2: width - RIGHT }), make('circle', { class: 'dot', r: 4.5 }));
-    svg.append(make('defs', {}, fade), make('path', { fill: 'url(#fade)', d: area }), make('path', { class: 'curve', d: curve }), cross);
+    svg.append(make('defs', {}, fade), make('path', { fill: 'url(#fade)', d: area }), make('path', { class: points.length > width ? 'curve dense' : 'curve', d: curve }), cross);
     box = { width, bottom };
     svg.setAttribute('aria-valuemax', points.length - 1);
   }
@@ -539,13 +541,13 @@ const loadWatch = newestOnly(async (signal) => {
   const { currency } = state;
   $('watch').setAttribute('aria-busy', 'true');
   try {
-    const { data, errors, ms } = await ask(watchQuery(currency), signal);
+    const { data, fault, ms } = await ask(watchQuery(currency), signal);
     watched = { currency, assets: new Map(data.assets?.nodes.map((a) => [a.id, a])) };
-    say('watch-note', errors.length ? `${sentence(errors[0].message)} (${errors[0].extensions?.code})` : `All of it in one query, ${format(ms, { maximumFractionDigits: 0 })} ms.`);
+    say('watch-note', fault ? `${fault.message} (${fault.details})` : `All of it in one query, ${format(ms, { maximumFractionDigits: 0 })} ms.`);
   } catch (fault) {
     if (signal.aborted || !(fault instanceof Refusal)) throw fault;
     watched = { currency, assets: new Map() };
-    say('watch-note', `${fault.message} ${fault.code}`);
+    say('watch-note', `${fault.message} (${fault.details})`);
   } finally {
     if (!signal.aborted) $('watch').setAttribute('aria-busy', 'false');
   }
@@ -559,9 +561,8 @@ function showWatch() {
     const name = make('a', { href: linkTo({ asset: id }) }, asset?.name ?? id);
     if (id === state.asset) name.setAttribute('aria-current', 'true');
     return make('tr', { class: id === state.asset ? 'current' : '' },
-      make('td', {}, name, make('small', { class: 'quiet' }, asset?.symbol.toUpperCase() ?? '–')),
-      make('td', { class: 'number' }, price(asset?.price?.price, watched.currency)),
-      make('td', { class: `number ${direction(change)}` }, percent(change)),
+      make('td', {}, name, make('small', { class: 'quiet' }, asset?.symbol.toUpperCase() || '\u00a0')),
+      make('td', { class: 'number' }, price(asset?.price?.price, watched.currency), make('small', { class: direction(change) }, asset ? percent(change) : '\u00a0')),
       make('td', { class: 'number' }, sparkline(asset?.chart?.prices ?? [])));
   }));
 }
@@ -600,10 +601,11 @@ async function copyCurl() {
 const run = newestOnly(async (signal) => {
   say('result-note', 'Running…');
   try {
-    const { status, body, text, ms, requestId } = await send($('editor').value, signal);
+    const answer = await send($('editor').value, signal);
+    const { body, text } = answer;
     // Lists of numbers on one line: a newline as such stands in no JSON string.
     $('result').textContent = body ? JSON.stringify(body, null, 2).replace(/\[\n[\d\s,.eE+\-nul]*\]/g, (list) => list.replace(/\s+/g, ' ')) : text;
-    say('result-note', `HTTP ${status} · ${format(ms, { maximumFractionDigits: 0 })} ms · ${format(text.length / 1024, { maximumFractionDigits: 1 })} kB · request ${requestId}`);
+    say('result-note', `HTTP ${answer.status} · ${traffic(answer)}`);
   } catch (fault) {
     if (signal.aborted || !(fault instanceof Refusal)) throw fault;
     $('result').textContent = '';
@@ -641,7 +643,7 @@ function showControls() {
   }
 }
 
-function follow() {
+function followHash() {
   const before = state;
   state = readState();
   showControls();
@@ -668,7 +670,7 @@ $('editor').addEventListener('keydown', (event) => {
   if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) run();
 });
 $('editor').value = '{\n  simplePrice(assets: ["bitcoin", "ethereum"], currencies: [USD, EUR]) {\n    asset { name }\n    currency price change24h lastUpdatedAt\n  }\n}';
-addEventListener('hashchange', follow);
+addEventListener('hashchange', followHash);
 
 fillControls();
 showControls();

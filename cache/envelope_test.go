@@ -1,0 +1,50 @@
+package cache
+
+import (
+	"bytes"
+	"testing"
+	"time"
+)
+
+func TestUnsealRefuses(t *testing.T) {
+	for name, b := range map[string][]byte{
+		"nothing":            nil,
+		"empty":              {},
+		"cut":                make([]byte, envelopeSize-1),
+		"text":               []byte("a text that somebody else has put there"),
+		"digits":             []byte("1700000000000"),
+		"JSON":               []byte(`{"bitcoin":{"usd":1}}`),
+		"an expiry too late": seal(nil, time.UnixMilli(maxExpiry)),
+		"before 1970":        seal(nil, time.UnixMilli(-1)),
+	} {
+		if value, expires, ok := unseal(b); ok {
+			t.Errorf("%s: taken as %q until %v", name, value, expires)
+		}
+	}
+}
+
+func TestTheLongestTTLFitsTheEnvelope(t *testing.T) {
+	want := time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC).Add(maxTTL)
+	if _, expires, ok := unseal(seal(nil, want)); !ok || !expires.Equal(want) {
+		t.Errorf("got %v, %v", expires, ok)
+	}
+}
+
+func FuzzUnseal(f *testing.F) {
+	f.Add([]byte(nil))
+	f.Add([]byte("1234567"))
+	f.Add(seal([]byte("value"), time.UnixMilli(1_700_000_000_123)))
+	f.Add(seal(nil, time.UnixMilli(0)))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		value, expires, ok := unseal(b)
+		if !ok {
+			return
+		}
+		if value == nil {
+			t.Error("a value that is there is nil")
+		}
+		if again := seal(value, expires); !bytes.Equal(again, b) {
+			t.Errorf("%x became %x", b, again)
+		}
+	})
+}

@@ -1,0 +1,284 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/coingraph/coingraph/audit"
+	"github.com/coingraph/coingraph/auth"
+	"github.com/coingraph/coingraph/cache"
+	"github.com/coingraph/coingraph/config"
+	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/fetch"
+	"github.com/coingraph/coingraph/fetch/coingecko"
+	"github.com/coingraph/coingraph/market"
+	"github.com/coingraph/coingraph/resolvers"
+	"github.com/coingraph/coingraph/store"
+	"github.com/coingraph/coingraph/web"
+)
+
+// memoryBytes is how much of the process's memory the cache may take.
+const memoryBytes = 64 << 20
+
+const (
+	migrateWithin = 30 * time.Second // for one try, which may have to wait for another replica's
+	migrateRetry  = time.Second      // between two tries
+)
+
+// App is the server, wired: what main runs and end-to-end tests open.
+type App struct {
+	cfg      config.Config
+	log      *slog.Logger
+	store    *store.Store
+	redis    redis.UniversalClient // nil without Redis
+	market   *market.Service
+	recorder *audit.Recorder
+	handler  *web.Handler
+	server   *http.Server
+	listener net.Listener
+	migrated atomic.Bool
+}
+
+// AppOptions are what does not come from the configuration.
+type AppOptions struct {
+	Log      *slog.Logger
+	Listener net.Listener     // nil: one on the configured address
+	Now      func() time.Time // nil: the real clock
+}
+
+// Open wires the server and takes its address. It reaches for nothing: a database or a Redis that is down is served
+// when it comes back.
+func Open(cfg config.Config, o AppOptions) (_ *App, err error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if cfg.Env == config.Prod && len(cfg.APIKeys) == 0 {
+		return nil, misconfigured("API_KEYS", "prod needs at least one API key: name:tier:secret")
+	}
+	a := &App{cfg: cfg, log: o.Log, listener: o.Listener}
+	defer func() {
+		if err != nil {
+			a.Close()
+		}
+	}()
+	if a.store, err = store.Open(store.Options{DatabaseURL: cfg.DatabaseURL.Reveal(), DataDir: cfg.DataDir, Log: o.Log}); err != nil {
+		return nil, err
+	}
+	answers, err := a.openCache()
+	if err != nil {
+		return nil, err
+	}
+	source, err := openSource(cfg, o)
+	if err != nil {
+		return nil, err
+	}
+	currencies, err := currenciesOf(cfg.Currencies)
+	if err != nil {
+		return nil, err
+	}
+	a.market = market.NewService(market.Options{
+		Store: a.store, Source: source, Cache: answers, Currencies: currencies, Now: o.Now, Log: o.Log,
+		PriceTTL: cfg.TTL.Price, DailyTTL: cfg.TTL.ChartDaily, HourlyTTL: cfg.TTL.ChartHourly, Budget: cfg.RequestTimeout,
+	})
+	a.recorder = audit.NewRecorder(audit.RecorderOptions{Store: a.store, Log: o.Log, Replica: replicaName(), Retention: cfg.LogRetention})
+	resolver := &resolvers.Resolver{Market: a.market, Log: a.store}
+	a.handler = web.New(web.Options{
+		Resolver: resolver,
+		GraphQL:  resolvers.NewGraphQL(resolver, resolvers.GraphQLOptions{OpenIntrospection: cfg.Env == config.Dev, Log: o.Log}),
+		Keys:     keysOf(cfg.APIKeys), Logs: a.store, Recorder: a.recorder, Log: o.Log,
+		Checks: a.checks(), Origins: cfg.CORSOrigins, MaxBodyBytes: cfg.MaxBodyBytes, RequestTimeout: cfg.RequestTimeout,
+	})
+	a.server = newServer(a.handler)
+	a.server.WriteTimeout = cfg.RequestTimeout + 20*time.Second // for the answer to get through to a slow reader
+	if a.listener == nil {
+		if a.listener, err = net.Listen("tcp", cfg.ListenAddr); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// Addr is where the server listens.
+func (a *App) Addr() net.Addr { return a.listener.Addr() }
+
+// Serve answers requests until the context ends: then readiness turns red, the listener closes, what is under way
+// finishes within the shutdown timeout, and buffers are flushed. It closes the App.
+func (a *App) Serve(ctx context.Context) error {
+	defer a.Close()
+	workers, stopWorkers := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWorkers()
+	var group sync.WaitGroup
+	group.Go(func() { a.recorder.Run(workers) })
+	a.migrate(workers)
+	if !a.migrated.Load() {
+		group.Go(func() { a.migrateUntilDone(workers) })
+	}
+	group.Go(func() { a.market.RunCatalogue(workers) })
+	a.log.Info("serving", "event", "start", "address", a.Addr().String(), "store", a.store.Name(), "redis", a.redis != nil, "version", version)
+
+	stop := context.AfterFunc(ctx, a.handler.Stopping)
+	defer stop()
+	err := serveUntil(ctx, a.server, a.listener, a.cfg.ShutdownTimeout)
+	stopWorkers()
+	group.Wait()
+	a.log.Info("stopped", "event", "stop")
+	return err
+}
+
+// Close lets go of everything. Calls after the first do nothing.
+func (a *App) Close() {
+	if a.redis != nil {
+		_ = a.redis.Close()
+	}
+	if a.store != nil {
+		_ = a.store.Close()
+	}
+	if a.listener != nil {
+		_ = a.listener.Close()
+	}
+}
+
+// migrate brings the schema up to date, if the database can be reached.
+func (a *App) migrate(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, migrateWithin)
+	defer cancel()
+	if err := a.store.Migrate(ctx); err != nil {
+		a.log.ErrorContext(ctx, "the database is not migrated", "event", "migrate", "error", err)
+		return
+	}
+	a.migrated.Store(true)
+}
+
+// migrateUntilDone tries again until the database is there.
+func (a *App) migrateUntilDone(ctx context.Context) {
+	for !a.migrated.Load() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(migrateRetry):
+			a.migrate(ctx)
+		}
+	}
+}
+
+func (a *App) checks() map[string]func(context.Context) error {
+	checks := map[string]func(context.Context) error{
+		"database": func(ctx context.Context) error {
+			if !a.migrated.Load() {
+				return fault.New(fault.StoreUnavailable, "not migrated yet")
+			}
+			return a.store.Ping(ctx)
+		},
+	}
+	if a.redis != nil {
+		checks["redis"] = func(ctx context.Context) error { return a.redis.Ping(ctx).Err() }
+	}
+	return checks
+}
+
+func (a *App) openCache() (market.Cache, error) {
+	memory := cache.NewMemory(cache.MemoryOptions{MaxBytes: memoryBytes})
+	if !a.cfg.RedisURL.IsSet() {
+		return memory, nil
+	}
+	client, err := cache.Open(a.cfg.RedisURL.Reveal())
+	if err != nil {
+		return nil, misconfigured("REDIS_URL", err.Error())
+	}
+	a.redis = client
+	return cache.NewTiered(memory, cache.NewRedis(client, cache.RedisOptions{Log: a.log}), cache.TieredOptions{}), nil
+}
+
+func openSource(cfg config.Config, o AppOptions) (market.Source, error) {
+	keys := make([]string, len(cfg.CoinGecko.Keys))
+	for i, k := range cfg.CoinGecko.Keys {
+		keys[i] = k.Reveal()
+	}
+	gecko, err := coingecko.New(coingecko.Options{
+		BaseURL: cfg.CoinGecko.BaseURL, Plan: coingecko.Plan(cfg.CoinGecko.Plan), Keys: keys,
+		UserAgent: "coingraph/" + version, Now: o.Now, Log: o.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	u := cfg.Upstream
+	return fetch.New(fetch.Options{
+		Providers: []fetch.Provider{gecko},
+		Timeout:   u.Timeout, Retries: u.Retries, Backoff: u.Backoff, BackoffMax: u.BackoffMax, Probe: u.Probe, Now: o.Now, Log: o.Log,
+	}), nil
+}
+
+// misconfigured is a fault of the configuration that only the wiring can see.
+func misconfigured(variable, message string) error {
+	return &config.Error{Faults: []config.Fault{{Variable: variable, Message: message}}}
+}
+
+func keysOf(configured []config.APIKey) *auth.Keys {
+	keys := make([]auth.Key, len(configured))
+	for i, k := range configured {
+		keys[i] = auth.Key{Name: k.Name, Tier: k.Tier, Secret: k.Secret.Reveal()}
+	}
+	return auth.NewKeys(keys)
+}
+
+func currenciesOf(names []string) ([]market.Currency, error) {
+	if len(names) == 0 {
+		return market.AllCurrencies(), nil
+	}
+	currencies := make([]market.Currency, len(names))
+	for i, name := range names {
+		c, ok := market.ParseCurrency(name)
+		if !ok {
+			return nil, misconfigured("CURRENCIES", fmt.Sprintf("%q is not a currency that CoinGecko quotes in", name))
+		}
+		currencies[i] = c
+	}
+	return currencies, nil
+}
+
+func replicaName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "coingraph"
+	}
+	return host + "-" + rand.Text()[:6]
+}
+
+// newServer is an HTTP server that does not wait for ever: net/http's own has no timeouts.
+func newServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // broken connections are the clients' business
+	}
+}
+
+// serveUntil serves until the context ends, and then lets requests in flight finish within the timeout.
+func serveUntil(ctx context.Context, server *http.Server, listener net.Listener, timeout time.Duration) error {
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	defer cancel()
+	if err := server.Shutdown(within); err != nil {
+		_ = server.Close() // those who did not finish in time
+	}
+	return nil
+}

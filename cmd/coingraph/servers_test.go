@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"net"
+	"net/http/httptest"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/coingraph/coingraph/cache"
+	"github.com/coingraph/coingraph/fetch/simulator"
+)
+
+func randomName() string { return rand.Text()[:12] }
+
+func onServer(t *testing.T, url, statement string) {
+	t.Helper()
+	ctx := context.Background() // also from a Cleanup, where the test's own has ended
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, statement); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// redisClient is a client beside the App's.
+func redisClient(t *testing.T, url string) redis.UniversalClient {
+	t.Helper()
+	client, err := cache.Open(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// clearCache takes what other tests cached out of a Redis or a Redis Cluster, and nothing else.
+func clearCache(t *testing.T, url string) {
+	t.Helper()
+	client := redisClient(t, url)
+	clear := func(ctx context.Context, node redis.UniversalClient) error {
+		for _, pattern := range []string{"price:*", "chart:*"} {
+			keys, err := node.Keys(ctx, pattern).Result()
+			if err != nil {
+				return err
+			}
+			for _, key := range keys { // one by one: a cluster's keys are in different slots
+				if err := node.Del(ctx, key).Err(); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	err := error(nil)
+	if cluster, ok := client.(*redis.ClusterClient); ok {
+		err = cluster.ForEachMaster(t.Context(), func(ctx context.Context, node *redis.Client) error { return clear(ctx, node) })
+	} else {
+		err = clear(t.Context(), client)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// valve is a TCP proxy that can be shut: what is behind it is then down for whoever goes through.
+type valve struct {
+	address string
+	target  string
+	mu      sync.Mutex
+	open    bool
+	conns   map[net.Conn]bool
+}
+
+func newValve(t *testing.T, target string) *valve {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &valve{address: listener.Addr().String(), target: target, conns: make(map[net.Conn]bool)}
+	t.Cleanup(func() {
+		listener.Close()
+		v.set(false)
+	})
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go v.pass(conn)
+		}
+	}()
+	return v
+}
+
+func (v *valve) pass(conn net.Conn) {
+	defer conn.Close()
+	v.mu.Lock()
+	open := v.open
+	v.mu.Unlock()
+	if !open {
+		return
+	}
+	behind, err := net.Dial("tcp", v.target)
+	if err != nil {
+		return
+	}
+	defer behind.Close()
+	v.mu.Lock()
+	v.conns[conn], v.conns[behind] = true, true
+	v.mu.Unlock()
+	go func() {
+		_, _ = io.Copy(behind, conn)
+		behind.Close()
+	}()
+	_, _ = io.Copy(conn, behind)
+	v.mu.Lock()
+	delete(v.conns, conn)
+	delete(v.conns, behind)
+	v.mu.Unlock()
+}
+
+// set opens or shuts the valve; shut, it breaks the connections that go through it.
+func (v *valve) set(open bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.open = open
+	if !open {
+		for c := range v.conns {
+			c.Close()
+		}
+	}
+}
+
+// serveHTTP serves a simulator on loopback and gives the address of its API.
+func serveHTTP(t *testing.T, sim *simulator.Simulator) string {
+	t.Helper()
+	s := httptest.NewServer(sim)
+	t.Cleanup(func() {
+		sim.Clear()
+		s.CloseClientConnections()
+		s.Close()
+	})
+	return s.URL + "/api/v3"
+}
