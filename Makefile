@@ -17,7 +17,7 @@ COMPOSE := go run github.com/compose-spec/compose-go/v2/cmd@v2.16.2
 FUZZTIME ?= 10s
 
 # Postgres, Redis and a Redis Cluster for the command behind --: from the environment, Docker, or private processes.
-WITH_SERVERS := go run ./internal/testservers --
+WITH_SERVERS := scripts/test
 
 .PHONY: help
 help: ## List the targets

@@ -21,9 +21,14 @@ type problem struct {
 	Errors    []fault.Field `json:"errors,omitempty"`
 }
 
-// fail renders an error: one of the two places where errors become text for clients.
+// fail renders an error: one of the two places where errors become text for clients. The other is the GraphQL error
+// presenter, whom it asks where the client speaks GraphQL.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	f := fault.Of(err)
+	if r.URL.Path == graphQLPath {
+		h.refuse(w, r, f)
+		return
+	}
 	note(r, f)
 	if f.Kind == fault.Internal {
 		h.opts.Log.ErrorContext(r.Context(), "internal error", "event", "internal", "request_id", telemetry.RequestID(r.Context()), "error", err)

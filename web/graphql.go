@@ -18,6 +18,7 @@ import (
 // GraphQL over HTTP, https://graphql.github.io/graphql-over-http/draft/: gqlgen's own transports echo bodies in errors,
 // answer 200 to a body that is too large, and take the last of {"query":…,"QUERY":…}.
 const (
+	graphQLPath  = "/graphql"
 	responseJSON = "application/graphql-response+json"
 	plainJSON    = "application/json"
 )
@@ -35,7 +36,7 @@ func (h *Handler) graphQL(w http.ResponseWriter, r *http.Request) {
 		params, err = readGet(r)
 	}
 	if err != nil {
-		h.refuse(w, r, media, fault.Of(err))
+		h.fail(w, r, err)
 		return
 	}
 	params.Headers = r.Header
@@ -67,8 +68,13 @@ func refusedStatus(f *fault.Error, media string) int {
 	return f.Kind.Status()
 }
 
-// refuse answers a request that holds no operation: it is an error under both media types.
-func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, media string, f *fault.Error) {
+// refuse answers a request that holds no operation, or whose operation is not looked at: it is an error under both media
+// types.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, f *fault.Error) {
+	media, err := negotiate(r.Header.Values("Accept"))
+	if err != nil {
+		media = plainJSON
+	}
 	note(r, f)
 	faultHeaders(w, f)
 	writeResult(w, media, f.Kind.Status(), &graphql.Response{Errors: h.opts.GraphQL.Present(r.Context(), f)})

@@ -39,6 +39,7 @@ func (h *Handler) observe(next http.Handler) http.Handler {
 		start := time.Now()
 		id := rand.Text()
 		w.Header().Set("X-Request-Id", id)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
 		ctx, tally := telemetry.WithTally(telemetry.WithRequestID(r.Context(), id))
 		l := new(line)
 		r = r.WithContext(context.WithValue(ctx, lineKey{}, l))

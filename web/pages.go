@@ -28,7 +28,6 @@ func (h *Handler) pages(r chi.Router) {
 			header.Set("Content-Type", file.media)
 			header.Set("Cache-Control", "public, max-age=300")
 			header.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-			header.Set("X-Content-Type-Options", "nosniff")
 			header.Set("Referrer-Policy", "no-referrer")
 			_, _ = w.Write(body)
 		})

@@ -75,8 +75,8 @@ func New(o Options) *Handler {
 		r.Use(h.limit, h.authenticate)
 		r.Get("/simple_price", h.handle(h.simplePrice))
 		r.Get("/market_chart", h.handle(h.marketChart))
-		r.Get("/graphql", h.graphQL)
-		r.Post("/graphql", h.graphQL)
+		r.Get(graphQLPath, h.graphQL)
+		r.Post(graphQLPath, h.graphQL)
 	})
 	r.With(h.authenticate).Get("/logs/export", h.handle(h.logsExport))
 	h.router = r

@@ -28,6 +28,9 @@ func TestAccess(t *testing.T) {
 		return s.do(http.MethodPost, "/graphql", "", header, query)
 	}
 	first := post(map[string]string{})
+	if !strings.HasPrefix(first.body, `{"errors":[{"message":`) || first.header.Get("Content-Type") != "application/json; charset=utf-8" {
+		t.Errorf("no key: %+v", first)
+	}
 	for name, header := range map[string]map[string]string{
 		"wrong":          {"X-API-Key": "wrong"},
 		"a blank":        {"X-API-Key": user + "x"},

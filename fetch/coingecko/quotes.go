@@ -102,6 +102,12 @@ func (c *Client) decodeQuotes(r *reply, ids []string, currencies []market.Curren
 	if err != nil {
 		return nil, err
 	}
+	// Not only those that were asked for: an answer of another kind has none of them, and would be taken for "no price".
+	for id, raw := range coins {
+		if raw[0] != '{' && string(raw) != "null" {
+			return nil, c.nonsense(r, fmt.Errorf("%s is no object", id))
+		}
+	}
 	quotes := make([]market.Quote, 0, len(ids)*len(currencies))
 	for _, id := range ids {
 		raw, ok := coins[id]
