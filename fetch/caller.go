@@ -55,7 +55,7 @@ func (c *caller) attempt(ctx context.Context, endpoint string, call func(context
 	f := fault.Of(err)
 	if f != nil && ctx.Err() != nil {
 		f = ended(ctx) // the caller's end says nothing of the provider
-	} else if !(n == 0 && temporary(f)) {
+	} else if n >= min(1, c.opts.Retries) || !temporary(f) { // one that may pass is tried again first
 		c.tell(ctx, c.gate.leave(turn, c.opts.Now(), f), f)
 	}
 	c.log(ctx, endpoint, took, f)
@@ -94,13 +94,13 @@ func (c *caller) patience(f *fault.Error, n int) (wait time.Duration, again bool
 		return 0, false
 	}
 	if f.RetryAfter > 0 {
-		return f.RetryAfter + rand.N(spread), true
+		return f.RetryAfter + rand.N(spread), true //nolint:gosec // spreads load, guards nothing
 	}
 	ceiling := min(c.opts.Backoff, c.opts.BackoffMax)
 	for range n {
 		ceiling = min(2*ceiling, c.opts.BackoffMax)
 	}
-	return rand.N(ceiling + 1), true
+	return rand.N(ceiling + 1), true //nolint:gosec // likewise
 }
 
 // sleep waits, unless the context would end before.

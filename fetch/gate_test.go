@@ -202,6 +202,23 @@ func TestRefusalShuts(t *testing.T) {
 	}
 }
 
+// TestTemporaryRefusal shuts as any other when it has come again, or is not to be tried again.
+func TestTemporaryRefusal(t *testing.T) {
+	for retries, calls := range []int{1, 2} {
+		synctest.Test(t, func(t *testing.T) {
+			o := defaults
+			o.Retries = retries
+			source, s := scripted(o, func(context.Context) error { return fault.Wrap(fault.UpstreamHost, passes{}) })
+			for range 5 {
+				wantKind(t, "refused", within(t, source, time.Second), fault.UpstreamHost)
+			}
+			if s.count() != calls {
+				t.Errorf("%d retries: %d calls, want %d", retries, s.count(), calls)
+			}
+		})
+	}
+}
+
 // TestProbeThatNeverEnds: a probe whose caller has gone away costs no more than a wait for the next.
 func TestProbeThatNeverEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -31,7 +31,9 @@ func (v *vendor) Chart(ctx context.Context, try Try, key market.SeriesKey, missi
 	return v.chart(ctx, try, key, missing)
 }
 
-func (v *vendor) Assets(ctx context.Context, try Try) ([]market.Asset, error) { return v.assets(ctx, try) }
+func (v *vendor) Assets(ctx context.Context, try Try) ([]market.Asset, error) {
+	return v.assets(ctx, try)
+}
 
 // script is a provider of one endpoint whose calls end as the list says, the last for ever, and when they were made.
 type script struct {

@@ -156,31 +156,38 @@ func TestDecodeChart(t *testing.T) {
 			[]market.Point{
 				at(9, 1, 1, nan, nan, market.MissingVolume), at(10, 2, nan, nan, 5, market.MissingMarketCap),
 				at(11, 3, 0, 0, nan, market.MissingVolume),
-			}, nil,
+			},
+			nil,
 		},
 		"a row that prices lacks": {
 			`{"prices":[],"market_caps":[[h0900001,2]],"total_volumes":[]}`,
-			[]market.Point{at(9, 1, nan, 2, nan, market.MissingPrice|market.MissingVolume)}, nil,
+			[]market.Point{at(9, 1, nan, 2, nan, market.MissingPrice|market.MissingVolume)},
+			nil,
 		},
 		"unsorted, twice: the last counts": {
 			`{"prices":[[h1000003,3],[h0900001,1],[h1000003,4],[h1200777,7]],"market_caps":[],"total_volumes":[[h0900001,1],[h0900001,9]]}`,
-			[]market.Point{at(9, 1, 1, nan, 9, market.MissingMarketCap), at(10, 3, 4, nan, nan, 6), at(12, 777, 7, nan, nan, 6)}, nil,
+			[]market.Point{at(9, 1, 1, nan, 9, market.MissingMarketCap), at(10, 3, 4, nan, nan, 6), at(12, 777, 7, nan, nan, 6)},
+			nil,
 		},
 		"a tail of a whole second": {
 			`{"prices":[[h1200001,1],[h1260000,2]],"market_caps":[[h1200001,1],[h1260000,3]],"total_volumes":[[h1200001,1],[h1260000,4]]}`,
-			[]market.Point{at(12, 1, 1, 1, 1, 0)}, tail(at(12, 60000, 2, 3, 4, 0)),
+			[]market.Point{at(12, 1, 1, 1, 1, 0)},
+			tail(at(12, 60000, 2, 3, 4, 0)),
 		},
 		"a tail that is older than the point before it": {
 			`{"prices":[[h1000001,1],[h1100003,2],[h1100002,3]],"market_caps":[],"total_volumes":[]}`,
-			[]market.Point{at(10, 1, 1, nan, nan, 6), at(11, 3, 2, nan, nan, 6)}, tail(at(11, 2, 3, nan, nan, 6)),
+			[]market.Point{at(10, 1, 1, nan, nan, 6), at(11, 3, 2, nan, nan, 6)},
+			tail(at(11, 2, 3, nan, nan, 6)),
 		},
 		"two samples of one hour": {
 			`{"prices":[[h1000001,1],[h1000003,2],[h1100002,3],[h1200003,4]],"market_caps":[],"total_volumes":[]}`,
-			[]market.Point{at(10, 1, 1, nan, nan, 6), at(10, 3, 2, nan, nan, 6), at(11, 2, 3, nan, nan, 6), at(12, 3, 4, nan, nan, 6)}, nil,
+			[]market.Point{at(10, 1, 1, nan, nan, 6), at(10, 3, 2, nan, nan, 6), at(11, 2, 3, nan, nan, 6), at(12, 3, 4, nan, nan, 6)},
+			nil,
 		},
 		"blanks and exponents": {
 			"{ \"prices\" :\n[ [ h0900001 , 1.39852e-10 ] , [h1000002,\t5.2E+15]\r\n], \"market_caps\": [ ] ,\"total_volumes\":[[h0900001,4.9e-324]]}",
-			[]market.Point{at(9, 1, 1.39852e-10, nan, 4.9e-324, market.MissingMarketCap), at(10, 2, 5.2e15, nan, nan, 6)}, nil,
+			[]market.Point{at(9, 1, 1.39852e-10, nan, 4.9e-324, market.MissingMarketCap), at(10, 2, 5.2e15, nan, nan, 6)},
+			nil,
 		},
 		"nothing": {`{"prices":[],"market_caps":[],"total_volumes":[]}`, []market.Point{}, nil},
 	} {

@@ -47,11 +47,12 @@ const (
 // reachOf is the first grid instant of an interval that the plan's history has.
 func (a access) reachOf(interval market.Interval, now int64) int64 {
 	back, early := a.reach, int64(0)
-	switch {
-	case interval == market.FiveMinutely:
+	switch interval {
+	case market.FiveMinutely:
 		back = fiveMinutely
-	case interval == market.Hourly:
+	case market.Hourly:
 		early = jitter
+	case market.Daily:
 	}
 	first := int64(0)
 	if back > 0 {
