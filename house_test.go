@@ -41,6 +41,8 @@ var arrows = map[string][]string{
 	"store/storetest": {"market", "auth", "audit", "limit", "jobs", "fault", "migrations", "store"},
 	"cache":           {"market"},
 	"cache/cachetest": {"market", "cache"},
+	"auth/authtest":   {"auth", "fault"},
+	"limit/limittest": {"limit", "fault"},
 	"fetch":           {"market", "limit", "fault"},
 	"fetch/*":         {"market", "fault"},
 	"fetch/simulator": {"market"},

@@ -1,10 +1,13 @@
 // Package auth says who is asking and what they may do.
+//
+// A caller shows an API key, a JWT, or both; [Authenticator] decides who that is. API keys are those of the configuration
+// ([Keys]) and those of the database ([Registry]); tokens are verified by [JWT]. Whatever does not authenticate fails with
+// fault.Unauthenticated, which never says why: the reason is the fault's cause, for the log, and holds no secret.
 package auth
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
+	"errors"
 	"fmt"
 	"io"
 
@@ -20,8 +23,11 @@ const (
 	Admin Role = "ADMIN"
 )
 
-// AdminTier is the tier whose keys have the role [Admin].
-const AdminTier = "admin"
+// The tiers that mean something to this package. All others only have limits.
+const (
+	AdminTier    = "admin"    // the tier whose keys have the role [Admin]
+	StandardTier = "standard" // the tier of a user's token that names none
+)
 
 // Allows tells whether an actor of this role may do what needs the role given.
 func (r Role) Allows(needed Role) bool { return r == Admin || r == User && needed == User }
@@ -40,60 +46,26 @@ func (r *Role) UnmarshalGQL(v any) error {
 
 // Actor is an authenticated caller.
 type Actor struct {
-	ID   string // the key's id, which may be shown and logged
+	// ID may be shown and logged, and is what limits are counted for: the name of a configured key, the id of a key of the
+	// database ("key_…"), or a token's subject after what vouches for it ("jwt:…" our secret, "jwks:…" an identity
+	// provider). It is 1 to 260 bytes of visible ASCII without braces.
+	ID   string
 	Tier string
 	Role Role
+	Name string // for people: the key's name, or the token's subject
 }
 
-// Key is an API key from the configuration.
-type Key struct {
-	Name   string
-	Tier   string
-	Secret string
+// Operator is who runs the program on its own machine: an admin without a credential, for its command line.
+func Operator() Actor {
+	return Actor{ID: "operator", Tier: AdminTier, Role: Admin, Name: "operator"}
 }
 
-// Keys authenticates API keys. It holds hashes only.
-type Keys struct{ entries []entry }
-
-type entry struct {
-	hash  [sha256.Size]byte
-	actor Actor
-}
-
-// NewKeys makes the set of the keys that are valid.
-func NewKeys(keys []Key) *Keys {
-	set := &Keys{entries: make([]entry, len(keys))}
-	for i, k := range keys {
-		role := User
-		if k.Tier == AdminTier {
-			role = Admin
-		}
-		set.entries[i] = entry{sha256.Sum256([]byte(k.Secret)), Actor{ID: k.Name, Tier: k.Tier, Role: role}}
+// roleOf is the role of a key of the tier.
+func roleOf(tier string) Role {
+	if tier == AdminTier {
+		return Admin
 	}
-	return set
-}
-
-// maxSecret bounds what is hashed for a stranger.
-const maxSecret = 512
-
-// Authenticate finds the actor whose key has this secret. It fails with fault.Unauthenticated, which never says why.
-// It takes the same time whatever the secret shares with a valid one: digests are compared, all of them, and each
-// in constant time.
-func (k *Keys) Authenticate(secret string) (Actor, error) {
-	if len(secret) > maxSecret {
-		secret = "" // no key is empty
-	}
-	hash := sha256.Sum256([]byte(secret))
-	found := -1
-	for i := range k.entries {
-		if subtle.ConstantTimeCompare(hash[:], k.entries[i].hash[:]) == 1 {
-			found = i
-		}
-	}
-	if found < 0 || secret == "" {
-		return Actor{}, fault.Wrap(fault.Unauthenticated, nil)
-	}
-	return k.entries[found].actor, nil
+	return User
 }
 
 type actorKey struct{}
@@ -115,9 +87,14 @@ func Require(ctx context.Context, needed Role) error {
 	a := ActorOf(ctx)
 	switch {
 	case a.Role == "":
-		return fault.Wrap(fault.Unauthenticated, nil)
+		return unauthenticated(ErrNoCredential)
 	case !a.Role.Allows(needed):
 		return fault.Wrap(fault.Forbidden, nil)
 	}
 	return nil
 }
+
+// ErrNoCredential is the cause of a fault.Unauthenticated where no credential was shown at all, valid or not.
+var ErrNoCredential = errors.New("no credential")
+
+func unauthenticated(cause error) error { return fault.Wrap(fault.Unauthenticated, cause) }

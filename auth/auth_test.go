@@ -11,8 +11,8 @@ import (
 func TestAuthenticate(t *testing.T) {
 	keys := NewKeys([]Key{{"web", "public", "secret-of-the-frontend"}, {"ops", "admin", "secret-of-the-admins"}})
 	for secret, want := range map[string]Actor{
-		"secret-of-the-frontend": {"web", "public", User},
-		"secret-of-the-admins":   {"ops", "admin", Admin},
+		"secret-of-the-frontend": {"web", "public", User, "web"},
+		"secret-of-the-admins":   {"ops", "admin", Admin, "ops"},
 	} {
 		if got, err := keys.Authenticate(secret); err != nil || got != want {
 			t.Errorf("got %+v %v, want %+v", got, err, want)

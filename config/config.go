@@ -36,6 +36,7 @@ type Config struct {
 
 	RateLimitWindow time.Duration // whole seconds
 	RateLimits      []RateLimit
+	QueryLimits     []RateLimit // Endpoint is the limit's name
 	AddressLimit    Rate
 
 	Refresh   Refresh

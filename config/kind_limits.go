@@ -12,12 +12,16 @@ import (
 var (
 	rate           = kind[Rate]{"a number and a duration, such as 300/1m", parseRate}
 	rateLimits     = kind[[]RateLimit]{"tier/endpoint=number separated by commas, the endpoint * or " + oneOfWords(endpoints[:]), parseRateLimits}
+	queryLimits    = kind[[]RateLimit]{"tier/limit=number separated by commas, the limit " + oneOfWords(queryLimitNames[:]), parseQueryLimits}
 	upstreamLimits = kind[map[string][]Rate]{"provider=number/duration separated by commas, several with + between, such as coingecko=30/1m+10000/720h", parseUpstreamLimits}
 	apiKeys        = kind[[]APIKey]{"name:tier:secret separated by commas", parseAPIKeys}
 )
 
 // endpoints are what rate limits count.
 var endpoints = [...]string{"simple_price", "market_chart", "on_chain_metric", "log_export"}
+
+// queryLimitNames are what a GraphQL operation is measured by.
+var queryLimitNames = [...]string{"tokens", "depth", "aliases", "directives", "selections", "cost"}
 
 var providers = [...]string{coingecko, cryptoquant, coinmetrics, coinpaprika, binance, blockchain}
 
@@ -38,26 +42,34 @@ func parseRate(text string) (Rate, error) {
 }
 
 func parseRateLimits(text string) ([]RateLimit, error) {
-	type rule struct{ tier, endpoint string }
+	return parseTierLimits(text, "an endpoint", append(endpoints[:], Every))
+}
+
+func parseQueryLimits(text string) ([]RateLimit, error) {
+	return parseTierLimits(text, "a limit", queryLimitNames[:])
+}
+
+func parseTierLimits(text, what string, names []string) ([]RateLimit, error) {
+	type rule struct{ tier, name string }
 	seen := map[rule]bool{}
 	return parseList(text, func(item string) (RateLimit, error) {
-		what, number, found := strings.Cut(item, "=")
-		tier, endpoint, both := strings.Cut(what, "/")
+		left, number, found := strings.Cut(item, "=")
+		tier, name, both := strings.Cut(left, "/")
 		n, err := parseWhole(number, 1, math.MaxInt32)
 		switch {
 		case !found || !both:
 			return RateLimit{}, errors.New("has another form")
 		case !tierForm.MatchString(tier):
 			return RateLimit{}, errors.New("has a tier that is none")
-		case endpoint != Every && !slices.Contains(endpoints[:], endpoint):
-			return RateLimit{}, errors.New("has an endpoint that is none")
+		case !slices.Contains(names, name):
+			return RateLimit{}, errors.New("has " + what + " that is none")
 		case err != nil:
 			return RateLimit{}, errors.New("has a number that is not a whole one above 0")
-		case seen[rule{tier, endpoint}]:
-			return RateLimit{}, errors.New("has a tier and endpoint that were there already")
+		case seen[rule{tier, name}]:
+			return RateLimit{}, errors.New("has a tier and " + strings.TrimPrefix(strings.TrimPrefix(what, "an "), "a ") + " that were there already")
 		}
-		seen[rule{tier, endpoint}] = true
-		return RateLimit{tier, endpoint, n}, nil
+		seen[rule{tier, name}] = true
+		return RateLimit{tier, name, n}, nil
 	})
 }
 

@@ -130,7 +130,7 @@ func everything() map[string]string {
 		"UPSTREAM_LIMITS": "coingecko=30/1m+10000/720h,binance=100/1m", "UPSTREAM_TIMEOUT": "1s", "UPSTREAM_RETRIES": "0",
 		"UPSTREAM_BACKOFF": "50ms", "UPSTREAM_BACKOFF_MAX": "50ms", "UPSTREAM_PROBE": "1m",
 		"PRICE_TTL": "1s", "CHART_HOURLY_TTL": "2s", "CHART_DAILY_TTL": "3s", "ONCHAIN_TTL": "4s", "CURRENCIES": "USD, eur",
-		"RATE_LIMIT_WINDOW": "10s", "RATE_LIMITS": "public/simple_price=6,public/market_chart=3,standard/*=60", "ADDRESS_LIMIT": "30/10s",
+		"RATE_LIMIT_WINDOW": "10s", "RATE_LIMITS": "public/simple_price=6,public/market_chart=3,standard/*=60", "ADDRESS_LIMIT": "30/10s", "QUERY_LIMITS": "public/depth=5,admin/cost=5000000",
 		"REFRESH_CRON": "*/5 0-6/2  1,15 * 7", "REFRESH_ASSETS": "bitcoin,1move token,boringdao-[old],_", "REFRESH_CURRENCIES": "eur",
 		"BACKFILL_CONCURRENCY": "8", "LOG_LEVEL": "WARN", "LOG_RETENTION": "24h",
 		"CORS_ORIGINS": "https://a.example.com,http://b.example.com:8081", "TRUSTED_PROXIES": "10.1.2.3/8,192.0.2.1,fd00::/8",
@@ -180,6 +180,7 @@ func TestEverything(t *testing.T) {
 		TTL:            TTL{time.Second, 2 * time.Second, 3 * time.Second, 4 * time.Second},
 		Currencies:     []string{"usd", "eur"}, RateLimitWindow: 10 * time.Second,
 		RateLimits:   []RateLimit{{"public", "simple_price", 6}, {"public", "market_chart", 3}, {"standard", "*", 60}},
+		QueryLimits:  []RateLimit{{"public", "depth", 5}, {"admin", "cost", 5_000_000}},
 		AddressLimit: Rate{30, 10 * time.Second},
 		Refresh:      Refresh{"*/5 0-6/2 1,15 * 7", []string{"bitcoin", "1move token", "boringdao-[old]", "_"}, []string{"eur"}, 8},
 		LogLevel:     slog.LevelWarn, LogRetention: 24 * time.Hour,
@@ -203,8 +204,8 @@ func TestNotBuilt(t *testing.T) {
 		{nil, nil},
 		{[]string{"PRICE_PROVIDERS=coingecko", "LOG_RETENTION=1h", "JWT_SECRET="}, nil},
 		{
-			[]string{"SCHEDULER=on", "RATE_LIMITS=a/*=1", "JWT_SECRET=x", "CHART_PROVIDERS=coingecko,binance", "BINANCE_API_KEY=k"},
-			[]string{"SCHEDULER", "JWT_SECRET", "BINANCE_API_KEY", "CHART_PROVIDERS", "RATE_LIMITS"},
+			[]string{"SCHEDULER=on", "UPSTREAM_LIMITS=coingecko=1/1m", "CRYPTOQUANT_API_KEY=x", "CHART_PROVIDERS=coingecko,binance", "BINANCE_API_KEY=k"},
+			[]string{"SCHEDULER", "CRYPTOQUANT_API_KEY", "BINANCE_API_KEY", "CHART_PROVIDERS", "UPSTREAM_LIMITS"},
 		},
 	} {
 		got, err := Load(c.environ)
@@ -320,7 +321,7 @@ func TestFiles(t *testing.T) {
 		return file
 	}
 	cfg, err := Load([]string{
-		"COINGRAPH_ENV_FILE=" + write("env", "prod\n"), "JWT_SECRET_FILE=" + write("jwt", canary+"\r\n"),
+		"COINGRAPH_ENV_FILE=" + write("env", "prod\n"), "JWT_SECRET_FILE=" + write("jwt", canary+"\r\n"), "CRYPTOQUANT_API_KEY_FILE=" + write("key", "k"),
 		"PRICE_TTL_FILE=" + write("ttl", "7s"), "PRICE_TTL=",
 	})
 	if err != nil {
@@ -329,7 +330,7 @@ func TestFiles(t *testing.T) {
 	if cfg.Env != Prod || cfg.JWT.Secret.Reveal() != canary || cfg.TTL.Price != 7*time.Second {
 		t.Errorf("env %s, TTL %s, secret %d bytes", cfg.Env, cfg.TTL.Price, len(cfg.JWT.Secret.Reveal()))
 	}
-	if !slices.Equal(cfg.NotBuilt(), []string{"JWT_SECRET"}) {
+	if !slices.Equal(cfg.NotBuilt(), []string{"CRYPTOQUANT_API_KEY"}) {
 		t.Errorf("not built: %q", cfg.NotBuilt())
 	}
 

@@ -93,31 +93,26 @@ func accessVars() []variable {
 			name: "JWT_SECRET", def: unset("JWT off"), secret: true,
 			value: into(secretText, func(c *Config) *Secret { return &c.JWT.Secret }),
 			doc:   "Signs and verifies HS256 tokens. In `prod` it must not be set to nothing.",
-			later: notBuilt,
 		},
 		{
 			name: "JWT_SECRET_PREVIOUS", def: unset("none"), secret: true,
 			value: into(secretText, func(c *Config) *Secret { return &c.JWT.Previous }),
 			doc:   "Verifies too, while `JWT_SECRET` is being changed.",
-			later: notBuilt,
 		},
 		{
 			name: "JWT_JWKS_URL", def: unset("none"),
 			value: into(webURL, func(c *Config) *string { return &c.JWT.JWKSURL }),
 			doc:   "Key set of an identity provider, for RS256 and ES256 tokens.",
-			later: notBuilt,
 		},
 		{
 			name: "JWT_ISSUER", def: unset("any"),
 			value: into(word, func(c *Config) *string { return &c.JWT.Issuer }),
 			doc:   "The `iss` that tokens must have.",
-			later: notBuilt,
 		},
 		{
 			name: "JWT_AUDIENCE", def: unset("any"),
 			value: into(word, func(c *Config) *string { return &c.JWT.Audience }),
 			doc:   "The `aud` that tokens must have.",
-			later: notBuilt,
 		},
 		{
 			name: "ANONYMOUS_TIER", def: unset("refused with 401"),
@@ -273,7 +268,6 @@ func limitVars() []variable {
 			name: "RATE_LIMIT_WINDOW", def: always("1m"),
 			value: into(window, func(c *Config) *time.Duration { return &c.RateLimitWindow }),
 			doc:   "The fixed window of `RATE_LIMITS`. Windows start at multiples of their length since 1970.",
-			later: notBuilt,
 		},
 		{
 			name: "RATE_LIMITS",
@@ -281,13 +275,16 @@ func limitVars() []variable {
 				"public/simple_price=60,public/market_chart=30,public/*=30,standard/*=600,admin/*=6000"),
 			value: into(rateLimits, func(c *Config) *[]RateLimit { return &c.RateLimits }),
 			doc:   "What each key may ask in a window, by its tier. `*` gives each endpoint that the tier does not name a counter of its own.",
-			later: notBuilt,
+		},
+		{
+			name: "QUERY_LIMITS", def: unset("tokens 1000, depth 12, aliases 100, directives 100, selections 2000, cost 1000000, and cost 100000 for tier public"),
+			value: into(queryLimits, func(c *Config) *[]RateLimit { return &c.QueryLimits }),
+			doc:   "How large a GraphQL operation may be, by tier: what is not named keeps its default. The cost is the number of values in the answer.",
 		},
 		{
 			name: "ADDRESS_LIMIT", def: always("300/1m"),
 			value: into(rate, func(c *Config) *Rate { return &c.AddressLimit }),
 			doc:   "Requests without a valid credential, for each client address.",
-			later: notBuilt,
 		},
 	}
 }

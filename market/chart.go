@@ -138,6 +138,15 @@ func (r ChartRequest) window(now time.Time) Range {
 	return Range{from, newest + step}
 }
 
+// Points is how many points the chart has at most at the time given; 0 for a request that is not valid.
+func (r ChartRequest) Points(now time.Time) int {
+	if !r.Interval.Valid() || !r.Days.Valid() {
+		return 0
+	}
+	w := r.window(now)
+	return int((w.To - w.From) / r.Interval.Step())
+}
+
 // slots calls yield for each grid instant of the window that has a point with a price, ascending, with the sample
 // nearest to it.
 func slots(points []Point, interval Interval, window Range, yield func(slot int64, p *Point)) {

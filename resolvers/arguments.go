@@ -91,6 +91,8 @@ func (w *walker) field(f *ast.Field) {
 		filter, badFilter := filterArg(args["filter"])
 		first, badFirst := integer("first", args["first"])
 		bad = append(append(badFilter, badFirst...), checkLogs(filter, first, text(args["after"]))...)
+	case "Mutation.createApiKey":
+		_, bad = instant("expiresAt", args["expiresAt"])
 	}
 	for _, b := range bad {
 		if f.Alias != f.Name {
@@ -178,13 +180,8 @@ func filterArg(v any) (*audit.Filter, []fault.Field) {
 		name string
 		into *time.Time
 	}{{"from", &f.From}, {"to", &f.To}} {
-		if fields[t.name] == nil {
-			continue
-		}
-		at, err := graphql.UnmarshalTime(fields[t.name])
-		if err != nil {
-			bad = append(bad, fault.Field{Field: "filter." + t.name, Message: "must be an instant, RFC 3339: 2026-01-31T00:00:00Z"})
-		}
+		at, badInstant := instant("filter."+t.name, fields[t.name])
+		bad = append(bad, badInstant...)
 		*t.into = at
 	}
 	status, badStatus := integer("filter.status", fields["status"])
@@ -197,4 +194,15 @@ func filterArg(v any) (*audit.Filter, []fault.Field) {
 		}
 	}
 	return &f, append(bad, badStatus...)
+}
+
+func instant(name string, v any) (time.Time, []fault.Field) {
+	if v == nil {
+		return time.Time{}, nil
+	}
+	at, err := graphql.UnmarshalTime(v)
+	if err != nil {
+		return time.Time{}, []fault.Field{{Field: name, Message: "must be an instant, RFC 3339: 2026-01-31T00:00:00Z"}}
+	}
+	return at, nil
 }

@@ -5,14 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 	"time"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/parser"
 
+	"github.com/coingraph/coingraph/auth"
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/telemetry"
 )
@@ -25,7 +28,7 @@ func (g *GraphQL) present(ctx context.Context, err error) *gqlerror.Error {
 	if errors.As(err, &own) {
 		out.Path, out.Locations = own.Path, own.Locations
 	}
-	f := faultOf(err, own)
+	f := faultOf(err, own, g.reveals(ctx))
 	if f.Kind == fault.Internal {
 		g.log.ErrorContext(ctx, "internal error", "event", "internal", "request_id", telemetry.RequestID(ctx), "error", err)
 	}
@@ -49,14 +52,35 @@ func RetryAfterSeconds(d time.Duration) int { return int(math.Ceil(d.Seconds()))
 // variablePath is how gqlparser begins the path of an error in a variable.
 var variablePath = ast.PathName("variable")
 
+// reveals gives what of a validation message the caller may read: all of it, or, where the schema is for admins, no name
+// that the caller did not send.
+func (g *GraphQL) reveals(ctx context.Context) func(string) string {
+	if g.opts.OpenIntrospection || auth.ActorOf(ctx).Role == auth.Admin || !graphql.HasOperationContext(ctx) {
+		return func(message string) string { return message }
+	}
+	query := graphql.GetOperationContext(ctx).RawQuery
+	return func(message string) string {
+		return quoted.ReplaceAllStringFunc(message, func(name string) string {
+			if strings.Contains(query, strings.Trim(name, `"`)) {
+				return name
+			}
+			return `"…"`
+		})
+	}
+}
+
+// quoted is how gqlparser writes names of the schema.
+var quoted = regexp.MustCompile(`"[^"]*"`)
+
 // faultOf translates gqlgen's own errors, which carry a code and no cause; all others say themselves what they are.
-func faultOf(err error, own *gqlerror.Error) *fault.Error {
+func faultOf(err error, own *gqlerror.Error, revealed func(string) string) *fault.Error {
 	var f *fault.Error
 	if own == nil || errors.As(err, &f) || own.Err != nil {
 		return fault.Of(err)
 	}
 	// No name of the schema that the caller did not send.
 	message, _, _ := strings.Cut(own.Message, " Did you mean")
+	message = revealed(message)
 	switch code, _ := own.Extensions["code"].(string); {
 	case code == errcode.ParseFailed:
 		return fault.New(fault.ParseFailed, "%s", message)
@@ -90,7 +114,7 @@ func locate(query string, errs gqlerror.List) {
 		}
 		if doc == nil {
 			var err error
-			if doc, err = parser.ParseQueryWithTokenLimit(&ast.Source{Input: query}, maxTokens); err != nil {
+			if doc, err = parser.ParseQuery(&ast.Source{Input: query}); err != nil {
 				return
 			}
 		}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
@@ -31,23 +33,31 @@ const (
 type GraphQL struct {
 	resolver *Resolver
 	executor *executor.Executor
+	opts     GraphQLOptions
+	tokens   int // the parser's limit: the largest of any tier
 	log      *slog.Logger
 }
 
 // GraphQLOptions are the settings of [NewGraphQL].
 type GraphQLOptions struct {
+	Limits            map[string]QueryLimits // by tier; a tier that is not there has [DefaultQueryLimits]
+	Now               func() time.Time
 	OpenIntrospection bool // for everybody; otherwise for admins only
 	Log               *slog.Logger
 }
 
 // NewGraphQL assembles the GraphQL server.
 func NewGraphQL(r *Resolver, o GraphQLOptions) *GraphQL {
-	g := &GraphQL{resolver: r, log: o.Log}
+	g := &GraphQL{resolver: r, opts: o, log: o.Log}
 	g.executor = executor.New(graph.NewExecutableSchema(graph.Config{
 		Resolvers:  r,
 		Directives: graph.DirectiveRoot{Auth: requireRole},
 	}))
-	g.executor.SetParserTokenLimit(maxTokens)
+	g.tokens = maxTokens
+	for _, l := range o.Limits {
+		g.tokens = max(g.tokens, l.Tokens)
+	}
+	g.executor.SetParserTokenLimit(g.tokens)
 	g.executor.SetDisableSuggestion(true)
 	g.executor.SetQueryCache(lru.New[*ast.QueryDocument](cachedDocuments))
 	g.executor.SetErrorPresenter(g.present)
@@ -68,21 +78,45 @@ type Result struct {
 	Refused *fault.Error
 	// Operation names the operation in the log: its name, if it has one, and its document's hash.
 	Operation string
+
+	cost map[string]any
 }
 
 // Do executes an operation. A read-only one may be a query only.
 func (g *GraphQL) Do(ctx context.Context, params *graphql.RawParams, readOnly bool) Result {
-	ctx = g.resolver.Request(graphql.StartOperationTrace(ctx))
-	op, errs := g.executor.CreateOperationContext(ctx, params)
-	if len(errs) == 0 && readOnly && op.Operation.Operation != ast.Query {
-		errs = gqlerror.List{{Err: fault.New(fault.MethodNotAllowed, "a GET may carry a query only: send this operation with POST")}}
-	}
+	ctx = graphql.StartOperationTrace(ctx)
 	result := Result{Operation: operationName(params)}
+	limits := g.limits(auth.ActorOf(ctx).Tier)
+	if limits.Tokens < g.tokens {
+		if err := checkTokens(params.Query, limits.Tokens); err != nil {
+			return g.refuse(ctx, result, gqlerror.List{{Err: err}})
+		}
+	}
+	op, errs := g.executor.CreateOperationContext(ctx, params)
+	ctx = graphql.WithOperationContext(ctx, op)
 	if len(errs) > 0 {
+		if err := checkTokens(params.Query, limits.Tokens); err != nil {
+			errs = gqlerror.List{{Err: err}} // more to the point than what the parser says of it
+		}
 		locate(params.Query, errs)
-		result.Response = g.executor.DispatchError(graphql.WithOperationContext(ctx, op), errs[:min(len(errs), maxErrors)])
-		result.Refused = fault.Of(result.Errors[0])
-		return result
+		return g.refuse(ctx, result, errs)
+	}
+	if readOnly && op.Operation.Operation != ast.Query {
+		return g.refuse(ctx, result, gqlerror.List{{Err: fault.New(fault.MethodNotAllowed, "a GET may carry a query only: send this operation with POST")}})
+	}
+
+	w := measure(op.Operation, op.Variables, limits, g.opts.Now())
+	result.cost = map[string]any{"value": w.cost, "limit": limits.Cost, "units": w.unitsByName()}
+	err := w.exceeds(limits)
+	if dry, _ := params.Extensions["dryRun"].(bool); dry && err == nil {
+		result.Response = &graphql.Response{Data: json.RawMessage("null")}
+		return result.withCost()
+	}
+	if err == nil {
+		err = g.resolver.charge(ctx, w.units)
+	}
+	if err != nil {
+		return g.refuse(ctx, result, gqlerror.List{{Err: err}})
 	}
 	respond, ctx := g.executor.DispatchOperation(ctx, op)
 	if result.Response = respond(ctx); result.Response == nil {
@@ -90,7 +124,32 @@ func (g *GraphQL) Do(ctx context.Context, params *graphql.RawParams, readOnly bo
 		result.Response = g.executor.DispatchError(ctx, gqlerror.List{{Err: fault.Of(context.Cause(ctx))}})
 	}
 	result.Errors = result.Errors[:min(len(result.Errors), maxErrors)]
-	return result
+	return result.withCost()
+}
+
+func (g *GraphQL) limits(tier string) QueryLimits {
+	if l, ok := g.opts.Limits[tier]; ok {
+		return l
+	}
+	return DefaultQueryLimits(tier)
+}
+
+// refuse answers for an operation that is not executed.
+func (g *GraphQL) refuse(ctx context.Context, result Result, errs gqlerror.List) Result {
+	result.Response = g.executor.DispatchError(ctx, errs[:min(len(errs), maxErrors)])
+	result.Refused = fault.Of(result.Errors[0])
+	return result.withCost()
+}
+
+// withCost says in the answer what the operation costs, if it got as far as that.
+func (r Result) withCost() Result {
+	if r.cost != nil {
+		if r.Extensions == nil {
+			r.Extensions = make(map[string]any, 1)
+		}
+		r.Extensions["cost"] = r.cost
+	}
+	return r
 }
 
 func operationName(params *graphql.RawParams) string {

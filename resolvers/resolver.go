@@ -13,32 +13,40 @@ import (
 	"github.com/coingraph/coingraph/audit"
 	"github.com/coingraph/coingraph/auth"
 	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/limit"
 	"github.com/coingraph/coingraph/loaders"
 	"github.com/coingraph/coingraph/market"
 	"github.com/coingraph/coingraph/relay"
 )
 
-// Resolver is what the fields need.
+// Resolver is what the fields need. Its exported methods are for callers outside of GraphQL: they check, charge and then
+// answer. A GraphQL operation was checked and charged as a whole before its fields come here.
 type Resolver struct {
 	Market *market.Service
 	Log    audit.Store
+	Meter  limit.Meter
+	Keys   *auth.Registry
 }
-
-// Request prepares a context for one request: what the request looks up is gathered there.
-func (r *Resolver) Request(ctx context.Context) context.Context { return loaders.With(ctx, r.Market) }
 
 // Prices answers for each asset in each currency: asset by asset, currency by currency.
 func (r *Resolver) Prices(ctx context.Context, assets []string, currencies []market.Currency, freshness *market.FreshnessInput) ([]market.Answer[*market.Price], error) {
 	if err := fault.Invalid(r.checkPrices(assets, currencies, freshness)...); err != nil {
 		return nil, err
 	}
+	if err := r.charge(ctx, limit.Units{limit.SimplePrice: hundreds(len(assets) * len(currencies))}); err != nil {
+		return nil, err
+	}
+	return r.prices(ctx, assets, currencies, freshness), nil
+}
+
+func (r *Resolver) prices(ctx context.Context, assets []string, currencies []market.Currency, freshness *market.FreshnessInput) []market.Answer[*market.Price] {
 	pairs := make([]market.Pair, 0, len(assets)*len(currencies))
 	for _, a := range assets {
 		for _, c := range currencies {
 			pairs = append(pairs, market.Pair{Asset: a, Currency: c})
 		}
 	}
-	return loaders.Of(ctx).Prices(ctx, pairs, r.freshness(ctx, freshness)), nil
+	return loaders.Of(ctx).Prices(ctx, pairs, r.freshness(ctx, freshness))
 }
 
 // Chart answers for one chart.
@@ -46,12 +54,27 @@ func (r *Resolver) Chart(ctx context.Context, req market.ChartRequest, freshness
 	if err := fault.Invalid(r.checkChart(req, freshness)...); err != nil {
 		return nil, err
 	}
+	if err := r.charge(ctx, limit.Units{limit.MarketChart: 1}); err != nil {
+		return nil, err
+	}
+	return r.chart(ctx, req, freshness)
+}
+
+func (r *Resolver) chart(ctx context.Context, req market.ChartRequest, freshness *market.FreshnessInput) (*market.Chart, error) {
 	answer := loaders.Of(ctx).Charts(ctx, []market.ChartRequest{req}, r.freshness(ctx, freshness))[0]
 	return answer.Value, answer.Err
 }
 
-// Logs is a page of the request log. Only admins get one, whoever calls.
-func (r *Resolver) Logs(ctx context.Context, filter *audit.Filter, first *int, after *string) (*audit.Page, error) {
+// ExportLogs lets an admin export the request log, and charges for it.
+func (r *Resolver) ExportLogs(ctx context.Context) error {
+	if err := auth.Require(ctx, auth.Admin); err != nil {
+		return err
+	}
+	return r.charge(ctx, limit.Units{limit.LogExport: 1})
+}
+
+// logs is a page of the request log. Only admins get one, whoever calls.
+func (r *Resolver) logs(ctx context.Context, filter *audit.Filter, first *int, after *string) (*audit.Page, error) {
 	if err := auth.Require(ctx, auth.Admin); err != nil {
 		return nil, err
 	}
@@ -61,10 +84,10 @@ func (r *Resolver) Logs(ctx context.Context, filter *audit.Filter, first *int, a
 	if err := fault.Invalid(checkLogs(filter, first, after)...); err != nil {
 		return nil, err
 	}
-	limit, _ := relay.First(first)
+	rows, _ := relay.First(first)
 	position, _ := relay.After(after)
 	last, _ := strconv.ParseInt(position, 10, 64)
-	return audit.ReadPage(ctx, r.Log, *filter, last, limit)
+	return audit.ReadPage(ctx, r.Log, *filter, last, rows)
 }
 
 // freshness reads what the caller wrote; only admins may ask for younger data than everybody gets.
@@ -73,11 +96,7 @@ func (r *Resolver) freshness(ctx context.Context, in *market.FreshnessInput) mar
 }
 
 func (r *Resolver) simplePrice(ctx context.Context, assets []string, currencies []market.Currency, freshness *market.FreshnessInput) ([]*market.Price, error) {
-	answers, err := r.Prices(ctx, assets, currencies, freshness)
-	if err != nil {
-		return nil, err
-	}
-	prices, errs := split(answers)
+	prices, errs := split(r.prices(ctx, assets, currencies, freshness))
 	for i, err := range errs {
 		if err != nil {
 			graphql.AddError(ctx, &gqlerror.Error{Err: err, Path: append(graphql.GetPath(ctx), ast.PathIndex(i))})
@@ -87,9 +106,6 @@ func (r *Resolver) simplePrice(ctx context.Context, assets []string, currencies 
 }
 
 func (r *Resolver) asset(ctx context.Context, id string) (*market.Asset, error) {
-	if err := fault.Invalid(market.CheckAsset("id", id)...); err != nil {
-		return nil, err
-	}
 	asset, err := r.Market.Asset(ctx, id)
 	if err != nil {
 		return nil, err
@@ -98,9 +114,6 @@ func (r *Resolver) asset(ctx context.Context, id string) (*market.Asset, error) 
 }
 
 func (r *Resolver) assets(ctx context.Context, ids []string, search *string, first *int, after *string) (*market.AssetPage, error) {
-	if err := fault.Invalid(market.CheckAssetQuery(ids, search, first, after)...); err != nil {
-		return nil, err
-	}
 	q := market.AssetQuery{IDs: ids}
 	if search != nil {
 		q.Search = *search

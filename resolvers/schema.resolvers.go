@@ -7,9 +7,12 @@ package resolvers
 
 import (
 	"context"
+	"time"
 
 	"github.com/coingraph/coingraph/audit"
+	"github.com/coingraph/coingraph/auth"
 	"github.com/coingraph/coingraph/graph"
+	"github.com/coingraph/coingraph/limit"
 	"github.com/coingraph/coingraph/market"
 )
 
@@ -21,12 +24,20 @@ func (r *assetResolver) Chart(ctx context.Context, objs []*market.Asset, currenc
 	return r.assetCharts(ctx, objs, currency, days, interval)
 }
 
+func (r *mutationResolver) CreateAPIKey(ctx context.Context, name string, tier string, expiresAt *time.Time) (*auth.CreatedKey, error) {
+	return r.createKey(ctx, name, tier, expiresAt)
+}
+
+func (r *mutationResolver) RevokeAPIKey(ctx context.Context, id string) (*auth.StoredKey, error) {
+	return r.revokeKey(ctx, id)
+}
+
 func (r *queryResolver) SimplePrice(ctx context.Context, assets []string, currencies []market.Currency, freshness *market.FreshnessInput) ([]*market.Price, error) {
 	return r.simplePrice(ctx, assets, currencies, freshness)
 }
 
 func (r *queryResolver) MarketChart(ctx context.Context, asset string, currency market.Currency, days market.Days, interval market.Interval, freshness *market.FreshnessInput) (*market.Chart, error) {
-	return r.Chart(ctx, market.ChartRequest{SeriesKey: market.SeriesKey{Asset: asset, Currency: currency, Interval: interval}, Days: days}, freshness)
+	return r.chart(ctx, market.ChartRequest{SeriesKey: market.SeriesKey{Asset: asset, Currency: currency, Interval: interval}, Days: days}, freshness)
 }
 
 func (r *queryResolver) Asset(ctx context.Context, id string) (*market.Asset, error) {
@@ -37,15 +48,33 @@ func (r *queryResolver) Assets(ctx context.Context, ids []string, search *string
 	return r.assets(ctx, ids, search, first, after)
 }
 
+func (r *queryResolver) Viewer(ctx context.Context) (*auth.Actor, error) {
+	return r.viewer(ctx)
+}
+
+func (r *queryResolver) APIKeys(ctx context.Context) ([]auth.StoredKey, error) {
+	return r.Keys.Keys(ctx)
+}
+
 func (r *queryResolver) LogExport(ctx context.Context, filter *audit.Filter, first *int, after *string) (*audit.Page, error) {
-	return r.Logs(ctx, filter, first, after)
+	return r.logs(ctx, filter, first, after)
+}
+
+func (r *viewerResolver) Limits(ctx context.Context, obj *auth.Actor) ([]limit.Limit, error) {
+	return r.viewerLimits(ctx)
 }
 
 func (r *Resolver) Asset() graph.AssetResolver { return &assetResolver{r} }
 
+func (r *Resolver) Mutation() graph.MutationResolver { return &mutationResolver{r} }
+
 func (r *Resolver) Query() graph.QueryResolver { return &queryResolver{r} }
 
+func (r *Resolver) Viewer() graph.ViewerResolver { return &viewerResolver{r} }
+
 type (
-	assetResolver struct{ *Resolver }
-	queryResolver struct{ *Resolver }
+	assetResolver    struct{ *Resolver }
+	mutationResolver struct{ *Resolver }
+	queryResolver    struct{ *Resolver }
+	viewerResolver   struct{ *Resolver }
 )

@@ -18,8 +18,11 @@ type backend interface {
 	// reads is for statements that change nothing, writes for all others.
 	reads() *bun.DB
 	writes() *bun.DB
-	// each runs a statement, in which @rows stands for the batch as a relation v, and calls row for each of its results.
+	// each runs a statement that changes nothing, in which @rows stands for the batch as a relation v, and calls row for each
+	// of its results.
 	each(ctx context.Context, query string, in batch, row func(scanner) error) error
+	// change is each for a statement that changes rows and is a transaction of its own.
+	change(ctx context.Context, query string, in batch, row func(scanner) error) error
 	// insert adds the rows of a batch to a table, whose alias is t in the clause for conflicts.
 	insert(ctx context.Context, tx bun.Tx, table string, rows batch, onConflict string) error
 	// lock waits until no other transaction holds the same lock, and holds it until this one ends.
@@ -48,7 +51,7 @@ const (
 // names is the one place that decides how SQLite, which has no schemas in a file, spells a table's name.
 func names() *strings.Replacer {
 	var pairs []string
-	for _, schema := range []string{"catalog", "prices", "charts", "ops"} {
+	for _, schema := range []string{"catalog", "prices", "charts", "ops", "access"} {
 		pairs = append(pairs, schema+".", schema+"_")
 	}
 	return strings.NewReplacer(pairs...)
@@ -57,7 +60,7 @@ func names() *strings.Replacer {
 // batch is rows by column. All columns are of the same length.
 type batch []column
 
-// column has a []string, []int64 or []float64 as values; NaN is null.
+// column has a []string, []int64, []*int64 or []float64 as values; nil and NaN are null.
 type column struct {
 	name   string
 	values any
@@ -81,6 +84,8 @@ func (b batch) rows() int {
 		return len(values)
 	case []int64:
 		return len(values)
+	case []*int64:
+		return len(values)
 	case []float64:
 		return len(values)
 	}
@@ -95,6 +100,8 @@ func (b batch) row(i int) []any {
 		case []string:
 			row[j] = values[i]
 		case []int64:
+			row[j] = values[i]
+		case []*int64:
 			row[j] = values[i]
 		case []float64:
 			row[j] = values[i]
@@ -119,10 +126,15 @@ func (b batch) check() error {
 	for _, c := range b {
 		texts, _ := c.values.([]string)
 		for _, s := range texts {
-			if strings.IndexByte(s, 0) >= 0 || !utf8.ValidString(s) {
+			if !storable(s) {
 				return fmt.Errorf("%s %q: %w", c.name, s, errText)
 			}
 		}
 	}
 	return nil
+}
+
+// storable tells whether Postgres can hold a text. One that it cannot hold, no row has.
+func storable(s string) bool {
+	return strings.IndexByte(s, 0) < 0 && utf8.ValidString(s)
 }

@@ -22,8 +22,10 @@ func series(asset string, n int) market.SeriesWrite {
 	w := market.SeriesWrite{SeriesKey: market.SeriesKey{Asset: asset, Currency: "usd", Interval: market.Hourly}}
 	w.Covers, w.FetchedAt = market.Range{From: start, To: start + int64(n)*step}, fetched
 	for i := range n {
-		w.Points = append(w.Points, market.Point{Stamp: start + int64(i)*step, Price: float64(i) / 3, MarketCap: float64(i) * 1e6, Volume: float64(i) * 7,
-			Source: "coingecko", FetchedAt: fetched})
+		w.Points = append(w.Points, market.Point{
+			Stamp: start + int64(i)*step, Price: float64(i) / 3, MarketCap: float64(i) * 1e6, Volume: float64(i) * 7,
+			Source: "coingecko", FetchedAt: fetched,
+		})
 	}
 	w.Known = []market.Known{{Range: w.Covers, Provider: "coingecko", FetchedAt: fetched}}
 	return w

@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/coingraph/coingraph/auth"
+	"github.com/coingraph/coingraph/auth/authtest"
 	"github.com/coingraph/coingraph/store"
 	"github.com/coingraph/coingraph/store/storetest"
 )
@@ -100,6 +102,13 @@ func TestConformance(t *testing.T) {
 			o := fresh(t)
 			migrated(t, o)
 			return func() storetest.Store { return open(t, o) }
+		})
+		t.Run("KeyStore", func(t *testing.T) {
+			authtest.Run(t, func(t *testing.T) func() auth.KeyStore {
+				o := fresh(t)
+				migrated(t, o)
+				return func() auth.KeyStore { return open(t, o) }
+			})
 		})
 	})
 }

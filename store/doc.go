@@ -1,16 +1,16 @@
-// Package store keeps market data and the log in Postgres or, where none is configured, in an embedded SQLite file: it
-// is market.Store and audit.Store on both.
+// Package store keeps market data, the log and API keys in Postgres or, where none is configured, in an embedded SQLite
+// file: it is market.Store, audit.Store and auth.KeyStore on both.
 //
 // # What is the same on both
 //
 // Bun runs the migrations, the transactions and the statements in which little data moves. What moves much (quotes,
-// points, the log's entries) goes in as columns: one statement over unnest on Postgres, one prepared statement on SQLite;
-// texts of statements are constant and values are always bound, which keeps doubles bit for bit. SQL is written in
-// Postgres' spelling; the schema of a table becomes its prefix on SQLite ("charts.points", "charts_points"), which
-// [names] decides.
+// points, the log's entries) or is asked for all the time (keys) goes in as columns: one statement over unnest on Postgres,
+// one prepared statement or one JSON text on SQLite; texts of statements are constant and values are always bound, which
+// keeps doubles bit for bit. SQL is written in Postgres' spelling; the schema of a table becomes its prefix on SQLite
+// ("charts.points", "charts_points"), which [names] decides.
 //
 // Instants are kept as Unix milliseconds in UTC, finer parts cut off, so the time zones of process, server and session
-// mean nothing here. NaN in memory is NULL in the database.
+// mean nothing here. NaN in memory is NULL in the database, and so is the zero time of what has not happened to a key.
 //
 // # Postgres
 //

@@ -97,6 +97,10 @@ func (p *postgres) each(ctx context.Context, query string, in batch, row func(sc
 	return rows.Err()
 }
 
+func (p *postgres) change(ctx context.Context, query string, in batch, row func(scanner) error) error {
+	return p.each(ctx, query, in, row)
+}
+
 func (p *postgres) insert(ctx context.Context, tx bun.Tx, table string, rows batch, onConflict string) error {
 	if err := rows.check(); err != nil {
 		return err
@@ -108,6 +112,7 @@ func (p *postgres) insert(ctx context.Context, tx bun.Tx, table string, rows bat
 			values[i] = "nullif(" + c.name + ", 'NaN')"
 		}
 	}
+	//nolint:gosec // names of ours; what comes from outside is in the arguments
 	query := fmt.Sprintf("INSERT INTO %s AS t (%s) SELECT %s FROM %s %s",
 		table, rows.names(), strings.Join(values, ", "), unnest(rows), onConflict)
 	_, err := tx.Tx.ExecContext(ctx, query, p.args(rows)...)
@@ -131,7 +136,7 @@ func unnest(b batch) string {
 		switch c.values.(type) {
 		case []string:
 			typ = "text"
-		case []int64:
+		case []int64, []*int64:
 			typ = "bigint"
 		case []float64:
 			typ = "double precision"

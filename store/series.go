@@ -73,7 +73,7 @@ func (s *Store) savePoints(ctx context.Context, tx bun.Tx, id int64, w *market.S
 		return err
 	}
 	for part := range slices.Chunk(drop, insertRows) {
-		_, err := tx.NewDelete().TableExpr(s.named("charts.points")).Where("series_id = ?", id).Where("ts IN (?)", bun.In(part)).Exec(ctx)
+		_, err := tx.NewDelete().TableExpr(s.named("charts.points")).Where("series_id = ?", id).Where("ts IN (?)", bun.List(part)).Exec(ctx)
 		if err != nil {
 			return err
 		}
@@ -117,7 +117,7 @@ func (s *Store) sources(ctx context.Context, tx bun.Tx, names []string) (map[str
 			ID   int64
 			Name string
 		}
-		err := tx.NewSelect().TableExpr(s.named("charts.sources")).Column("id", "name").Where("name IN (?)", bun.In(names)).Scan(ctx, &found)
+		err := tx.NewSelect().TableExpr(s.named("charts.sources")).Column("id", "name").Where("name IN (?)", bun.List(names)).Scan(ctx, &found)
 		for _, source := range found {
 			ids[source.Name] = source.ID
 		}

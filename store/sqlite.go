@@ -76,8 +76,16 @@ func (s *sqlite) close() error {
 	return errors.Join(s.reader.Close(), s.writer.Close())
 }
 
-// each gives the batch to the statement as one JSON text, which knows no limit to the number of parameters.
 func (s *sqlite) each(ctx context.Context, query string, in batch, row func(scanner) error) error {
+	return s.run(ctx, s.reader, query, in, row)
+}
+
+func (s *sqlite) change(ctx context.Context, query string, in batch, row func(scanner) error) error {
+	return s.run(ctx, s.writer, query, in, row)
+}
+
+// run gives the batch to the statement as one JSON text, which knows no limit to the number of parameters.
+func (s *sqlite) run(ctx context.Context, db *bun.DB, query string, in batch, row func(scanner) error) error {
 	if err := in.check(); err != nil {
 		return err
 	}
@@ -93,8 +101,12 @@ func (s *sqlite) each(ctx context.Context, query string, in batch, row func(scan
 	if err != nil {
 		return err
 	}
-	query = strings.Replace(query, "@rows", "(SELECT "+strings.Join(values, ", ")+" FROM json_each(?)) AS v", 1)
-	rows, err := s.reader.DB.QueryContext(ctx, s.named(query), string(data))
+	var args []any
+	if len(in) > 0 {
+		query = strings.Replace(query, "@rows", "(SELECT "+strings.Join(values, ", ")+" FROM json_each(?)) AS v", 1)
+		args = []any{string(data)}
+	}
+	rows, err := db.DB.QueryContext(ctx, s.named(query), args...)
 	if err != nil {
 		return err
 	}
@@ -140,8 +152,8 @@ func (s *sqlite) unavailable(err error) bool {
 		sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return true
 	case sqlite3.SQLITE_ERROR:
-		// There is no code for a table that is not there yet.
-		migrated, err := s.exists(context.Background(), "charts.points")
+		// There is no code for a table that is not there yet. This one is of the newest migration.
+		migrated, err := s.exists(context.Background(), "access.api_keys")
 		return err == nil && !migrated
 	}
 	return false

@@ -9,12 +9,14 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/coingraph/coingraph/audit"
+	"github.com/coingraph/coingraph/auth"
 	"github.com/coingraph/coingraph/market"
 )
 
 var (
-	_ market.Store = (*Store)(nil)
-	_ audit.Store  = (*Store)(nil)
+	_ market.Store  = (*Store)(nil)
+	_ audit.Store   = (*Store)(nil)
+	_ auth.KeyStore = (*Store)(nil)
 )
 
 // Options say where the data is.
@@ -24,8 +26,9 @@ type Options struct {
 	Log         *slog.Logger // nil: no log
 }
 
-// Store is a database of market data and log entries. Its methods are safe for concurrent use; their errors are faults
-// of kind StoreUnavailable, the context's own, or, for what should not happen, anything else.
+// Store is a database of market data, log entries and API keys. Its methods are safe for concurrent use; their errors are
+// those that the interfaces name, faults of kind StoreUnavailable, the context's own, or, for what should not happen,
+// anything else.
 type Store struct {
 	backend
 	log    *slog.Logger

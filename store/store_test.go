@@ -3,6 +3,7 @@ package store_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/coingraph/coingraph/audit"
+	"github.com/coingraph/coingraph/auth"
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/market"
 	"github.com/coingraph/coingraph/store"
@@ -31,8 +33,11 @@ var (
 	key   = market.SeriesKey{Asset: "bitcoin", Currency: "usd", Interval: market.Daily}
 	noon  = time.Date(2026, 11, 1, 12, 0, 0, 123_000_000, time.UTC)
 	point = market.Point{Stamp: noon.UnixMilli(), Price: 1.2e-07, MarketCap: math.NaN(), Volume: 0, Source: "coingecko", FetchedAt: noon.Add(time.Hour)}
-	quote = market.Quote{Pair: market.Pair{Asset: "bitcoin", Currency: "usd"}, Price: 123456789012345.67, MarketCap: math.NaN(), Volume24h: 0, Change24h: -1.5,
-		LastUpdatedAt: noon, FetchedAt: noon.Add(time.Second), Source: "coingecko"}
+	quote = market.Quote{
+		Pair: market.Pair{Asset: "bitcoin", Currency: "usd"}, Price: 123456789012345.67, MarketCap: math.NaN(), Volume24h: 0, Change24h: -1.5,
+		LastUpdatedAt: noon, FetchedAt: noon.Add(time.Second), Source: "coingecko",
+	}
+	apiKey = auth.StoredKey{ID: "key_1", Name: "web", Tier: "public", Hash: [32]byte{1}, CreatedAt: noon}
 )
 
 // connect opens the database with nothing of this package between.
@@ -110,9 +115,9 @@ func TestTail(t *testing.T) {
 		for i, c := range []struct {
 			fetched time.Duration
 			want    string
-		}{{5, "0"}, {4, "0"}, {5, "0"}, {6, "3"}} {
+		}{{5 * time.Second, "0"}, {4 * time.Second, "0"}, {5 * time.Second, "0"}, {6 * time.Second, "3"}} {
 			tail := point
-			tail.Price, tail.FetchedAt = float64(i), noon.Add(c.fetched*time.Second)
+			tail.Price, tail.FetchedAt = float64(i), noon.Add(c.fetched)
 			if err := s.SaveSeries(t.Context(), market.SeriesWrite{SeriesKey: key, Fetched: market.Fetched{Tail: &tail, FetchedAt: tail.FetchedAt}}); err != nil {
 				t.Fatal(err)
 			}
@@ -147,7 +152,7 @@ func onlyRow(t *testing.T, db *sql.DB, query string) string {
 		}
 		var row []string
 		for i, v := range values {
-			text := ""
+			var text string
 			switch v := v.(type) {
 			case nil:
 				text = "NULL"
@@ -179,6 +184,9 @@ func TestMigrate(t *testing.T) {
 		}
 		if err := s.Append(ctx, []audit.Entry{{}}); !fault.Is(err, fault.StoreUnavailable) {
 			t.Errorf("a write before migration: %v", err)
+		}
+		if err := s.InsertKey(ctx, apiKey); !fault.Is(err, fault.StoreUnavailable) {
+			t.Errorf("a key before migration: %v", err)
 		}
 		steps, err := s.Migrations(ctx)
 		if err != nil || len(steps) == 0 || steps[0] != (store.Migration{Name: "0001_init"}) {
@@ -220,6 +228,39 @@ func TestMigrate(t *testing.T) {
 		}
 		if err := s.SaveQuotes(ctx, []market.Quote{quote}); err != nil {
 			t.Errorf("on a newer schema: %v", err)
+		}
+	})
+}
+
+// TestMigrateFromFirst has a database of the first version, whose data stays.
+func TestMigrateFromFirst(t *testing.T) {
+	onEach(t, func(t *testing.T, fresh database) {
+		o := fresh(t)
+		s := migrated(t, o)
+		if err := s.SaveQuotes(t.Context(), []market.Quote{quote}); err != nil {
+			t.Fatal(err)
+		}
+		undo := map[string]string{
+			"postgres": "DROP SCHEMA access CASCADE; DELETE FROM ops.migrations WHERE name > '0001'",
+			"sqlite":   "DROP TABLE access_api_keys; DELETE FROM ops_migrations WHERE name > '0001'",
+		}[s.Name()]
+		if _, err := connect(t, o, nil).Exec(undo); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := s.KeyByHash(t.Context(), apiKey.Hash); !fault.Is(err, fault.StoreUnavailable) {
+			t.Errorf("looking a key up before the second step: %v", err)
+		}
+		if err := s.InsertKey(t.Context(), apiKey); !fault.Is(err, fault.StoreUnavailable) {
+			t.Errorf("inserting a key before the second step: %v", err)
+		}
+		if err := s.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.InsertKey(t.Context(), apiKey); err != nil {
+			t.Errorf("after it: %v", err)
+		}
+		if got, err := s.Quotes(t.Context(), []market.Pair{quote.Pair}); err != nil || len(got) != 1 {
+			t.Errorf("quotes: %v, %v", got, err)
 		}
 	})
 }
@@ -342,7 +383,7 @@ func TestPostgresWithoutRights(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	for _, schema := range []string{"catalog", "prices", "charts", "ops"} {
+	for _, schema := range []string{"catalog", "prices", "charts", "ops", "access"} {
 		for _, grant := range []string{"USAGE ON SCHEMA " + schema, "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA " + schema} {
 			if _, err := db.Exec("GRANT " + grant + " TO " + role); err != nil {
 				t.Fatal(err)
@@ -351,9 +392,11 @@ func TestPostgresWithoutRights(t *testing.T) {
 	}
 	s := migrated(t, store.Options{DatabaseURL: withParams(t, o.DatabaseURL, url.Values{"user": {role}})})
 	w := market.SeriesWrite{SeriesKey: key, Fetched: market.Fetched{Points: []market.Point{point}, Tail: &point, FetchedAt: point.FetchedAt}}
+	_, _, revokeErr := s.RevokeKey(t.Context(), apiKey.ID, noon)
 	for what, err := range map[string]error{
 		"quotes": s.SaveQuotes(t.Context(), []market.Quote{quote}), "series": s.SaveSeries(t.Context(), w),
 		"catalogue": s.SaveCatalogue(t.Context(), []market.Asset{{ID: "bitcoin"}}, noon), "log": s.Append(t.Context(), []audit.Entry{{}}),
+		"insert key": s.InsertKey(t.Context(), apiKey), "touch key": s.TouchKeys(t.Context(), map[string]time.Time{apiKey.ID: noon}), "revoke key": revokeErr,
 	} {
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
@@ -386,7 +429,7 @@ func TestReopen(t *testing.T) {
 		}
 		for what, err := range map[string]error{
 			"ping": first.Ping(t.Context()), "save": first.SaveQuotes(t.Context(), []market.Quote{quote}),
-			"append": first.Append(t.Context(), []audit.Entry{{}}), "migrate": first.Migrate(t.Context()),
+			"append": first.Append(t.Context(), []audit.Entry{{}}), "migrate": first.Migrate(t.Context()), "insert key": first.InsertKey(t.Context(), apiKey),
 		} {
 			if !fault.Is(err, fault.StoreUnavailable) {
 				t.Errorf("%s after Close: %v", what, err)
@@ -563,6 +606,18 @@ func TestPostgresOtherModes(t *testing.T) {
 		got, err := s.Quotes(t.Context(), []market.Pair{q.Pair})
 		if err != nil || len(got) != 1 || got[0].Price != q.Price || got[0].MarketCap == got[0].MarketCap {
 			t.Errorf("%s: %v, %v", mode, got, err)
+		}
+		k := apiKey
+		k.ID, k.Name, k.Hash = mode, mode, sha256.Sum256([]byte(mode))
+		if err := s.InsertKey(t.Context(), k); err != nil {
+			t.Errorf("%s: %v", mode, err)
+		}
+		if err := s.TouchKeys(t.Context(), map[string]time.Time{k.ID: noon}); err != nil {
+			t.Errorf("%s: %v", mode, err)
+		}
+		k.LastUsedAt, k.RevokedAt = noon, noon
+		if got, _, err := s.RevokeKey(t.Context(), k.ID, noon); err != nil || got != k {
+			t.Errorf("%s: %+v, %v", mode, got, err)
 		}
 	}
 }

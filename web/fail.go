@@ -41,6 +41,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		panic(err)
 	}
 	faultHeaders(w, f)
+	h.rateHeaders(w, r)
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(f.Kind.Status())
 	_, _ = w.Write(append(body, '\n'))

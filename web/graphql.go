@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
 
@@ -17,10 +21,16 @@ import (
 
 // GraphQL over HTTP, https://graphql.github.io/graphql-over-http/draft/: gqlgen's own transports echo bodies in errors,
 // answer 200 to a body that is too large, and take the last of {"query":…,"QUERY":…}.
+//
+// No other site can use a browser's rights here (CSRF): the only credentials are headers, which a browser adds to no
+// request by itself and a foreign page may not add without leave by CORS; a POST is JSON, which a form cannot send; and a
+// GET may carry a query only.
 const (
 	graphQLPath  = "/graphql"
 	responseJSON = "application/graphql-response+json"
 	plainJSON    = "application/json"
+
+	maxVariables = 1000 // in a request: more than any document that is served can declare
 )
 
 func (h *Handler) graphQL(w http.ResponseWriter, r *http.Request) {
@@ -53,6 +63,7 @@ func (h *Handler) graphQL(w http.ResponseWriter, r *http.Request) {
 	} else if len(result.Errors) > 0 {
 		note(r, fault.Of(result.Errors[0]))
 	}
+	h.rateHeaders(w, r)
 	writeResult(w, media, status, result.Response)
 }
 
@@ -77,6 +88,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, f *fault.Error)
 	}
 	note(r, f)
 	faultHeaders(w, f)
+	h.rateHeaders(w, r)
 	writeResult(w, media, f.Kind.Status(), &graphql.Response{Errors: h.opts.GraphQL.Present(r.Context(), f)})
 }
 
@@ -162,14 +174,15 @@ func invalid(field, message string) error {
 }
 
 func readPost(r *http.Request) (*graphql.RawParams, error) {
-	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	// Joined: two headers are no media type, rather than whichever of them a proxy did not look at.
+	media, params, err := mime.ParseMediaType(strings.Join(r.Header.Values("Content-Type"), ","))
 	if err != nil || media != plainJSON {
 		return nil, fault.New(fault.UnsupportedMediaType, "the body must be %s", plainJSON)
 	}
 	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
 		return nil, fault.New(fault.UnsupportedMediaType, "the body must be in utf-8")
 	}
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+	if encoding := strings.Join(r.Header.Values("Content-Encoding"), ","); encoding != "" && encoding != "identity" {
 		return nil, fault.New(fault.UnsupportedMediaType, "the body must not be compressed")
 	}
 	body, err := io.ReadAll(r.Body)
@@ -180,13 +193,19 @@ func readPost(r *http.Request) (*graphql.RawParams, error) {
 	case err != nil:
 		return nil, &fault.Error{Kind: fault.BadInput, Message: "the body could not be read", Cause: err}
 	}
-	// A map, because a struct's fields would match whatever the case.
-	var fields map[string]json.RawMessage
 	if trimmed := bytes.TrimLeft(body, " \t\r\n"); len(trimmed) > 0 && trimmed[0] == '[' {
-		return nil, invalid("body", "must be one operation: batches are not served")
+		return nil, invalid(wholeBody, "must be one operation: batches are not served")
 	}
-	if err := json.Unmarshal(body, &fields); err != nil || fields == nil {
-		return nil, invalid("body", "must be a JSON object") // the fault's text would repeat what the body holds
+	fields, err := readObject(wholeBody, body)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		switch name {
+		case "query", "operationName", "variables", "extensions":
+		default: // misspelt, or another protocol's, like documentId
+			return nil, invalid(shown(name), "must not be given: there are query, operationName, variables and extensions")
+		}
 	}
 	return rawParams(fields)
 }
@@ -196,18 +215,25 @@ func readGet(r *http.Request) (*graphql.RawParams, error) {
 	if err != nil {
 		return nil, err
 	}
-	fields := make(map[string]json.RawMessage, 4)
+	fields := make(map[string]any, 4)
 	for _, name := range []string{"query", "operationName"} {
-		if value := p.one(name, ""); value != "" {
-			fields[name] = appendString(nil, value)
+		switch value := p.one(name, ""); {
+		case !utf8.ValidString(value):
+			p.refuse(name, "must be in UTF-8")
+		case value != "":
+			fields[name] = value
 		}
 	}
 	for _, name := range []string{"variables", "extensions"} {
-		if value := p.one(name, ""); value != "" {
-			if fields[name] = json.RawMessage(value); !json.Valid(fields[name]) {
-				p.refuse(name, "must be a JSON object")
-			}
+		value := p.one(name, "")
+		if value == "" || value == "null" {
+			continue
 		}
+		object, err := readObject(name, []byte(value))
+		if f := fault.Of(err); f != nil {
+			p.bad = append(p.bad, f.Fields...)
+		}
+		fields[name] = object
 	}
 	if err := p.fields(nil); err != nil {
 		return nil, err
@@ -215,29 +241,29 @@ func readGet(r *http.Request) (*graphql.RawParams, error) {
 	return rawParams(fields)
 }
 
-func rawParams(fields map[string]json.RawMessage) (*graphql.RawParams, error) {
+// rawParams checks the types of the fields. Null is like absent.
+func rawParams(fields map[string]any) (*graphql.RawParams, error) {
 	params := new(graphql.RawParams)
 	var bad []fault.Field
-	text := func(name string) (value string) {
-		if raw, ok := fields[name]; ok && string(raw) != "null" && json.Unmarshal(raw, &value) != nil {
+	text := func(name string) string {
+		value, ok := fields[name].(string)
+		if !ok && fields[name] != nil {
 			bad = append(bad, fault.Field{Field: name, Message: "must be a string"})
 		}
 		return value
 	}
-	object := func(name string) (value map[string]any) {
-		raw, ok := fields[name]
-		if !ok {
-			return nil
-		}
-		d := json.NewDecoder(bytes.NewReader(raw))
-		d.UseNumber()
-		if d.Decode(&value) != nil {
-			bad = append(bad, fault.Field{Field: name, Message: "must be a JSON object"})
+	object := func(name string) map[string]any {
+		value, ok := fields[name].(map[string]any)
+		if !ok && fields[name] != nil {
+			bad = append(bad, fault.Field{Field: name, Message: mustBeObject})
 		}
 		return value
 	}
 	params.Query, params.OperationName = text("query"), text("operationName")
 	params.Variables, params.Extensions = object("variables"), object("extensions")
+	if len(params.Variables) > maxVariables {
+		bad = append(bad, fault.Field{Field: "variables", Message: fmt.Sprintf("must be at most %d", maxVariables)})
+	}
 	if params.Query == "" && params.Extensions["persistedQuery"] == nil && len(bad) == 0 {
 		bad = append(bad, fault.Field{Field: "query", Message: "must be a GraphQL document"})
 	}

@@ -31,6 +31,9 @@ func (h *Handler) logsExport(w http.ResponseWriter, r *http.Request) error {
 	if err := p.fields(fault.Invalid(filter.Check()...)); err != nil {
 		return err
 	}
+	if err := h.opts.Resolver.ExportLogs(r.Context()); err != nil {
+		return err
+	}
 	// The first page is read before the header is written: until then a fault can still be told.
 	entries, err := h.opts.Logs.Page(r.Context(), filter, 0, exportPage)
 	if err != nil {
@@ -41,6 +44,7 @@ func (h *Handler) logsExport(w http.ResponseWriter, r *http.Request) error {
 	header.Set("Content-Type", "application/gzip")
 	header.Set("Content-Disposition", `attachment; filename="coingraph-logs.ndjson.gz"`)
 	header.Set("Cache-Control", "no-store")
+	h.rateHeaders(w, r)
 	if r.Method == http.MethodHead {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -15,6 +16,7 @@ import (
 	"github.com/coingraph/coingraph/audit"
 	"github.com/coingraph/coingraph/auth"
 	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/resolvers"
 	"github.com/coingraph/coingraph/telemetry"
 )
 
@@ -112,23 +114,33 @@ func (h *Handler) limit(next http.Handler) http.Handler {
 	})
 }
 
-// authenticate lets through whoever shows a valid API key, and nobody who shows an invalid credential beside it.
+// authenticate lets through whoever shows valid credentials. Who does not is counted by address: looked at before, so that
+// guessing keys becomes slow, charged after, so that valid callers behind the same address are not slowed down.
 func (h *Handler) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		actor, err := h.actor(r)
+		actor, err := h.opts.Callers.Authenticate(r.Context(), r.Header.Values("X-API-Key"), r.Header.Values("Authorization"))
+		if fault.Is(err, fault.Unauthenticated) {
+			if limited := h.opts.Strangers.charge(r); limited != nil {
+				err = limited
+			}
+		}
 		if err != nil {
 			h.fail(w, r, err)
 			return
 		}
 		lineOf(r).keyID = actor.ID
-		next.ServeHTTP(w, r.WithContext(auth.WithActor(r.Context(), actor)))
+		next.ServeHTTP(w, r.WithContext(h.opts.Resolver.Request(auth.WithActor(r.Context(), actor))))
 	})
 }
 
-func (h *Handler) actor(r *http.Request) (auth.Actor, error) {
-	keys := r.Header.Values("X-API-Key")
-	if len(keys) != 1 || len(r.Header.Values("Authorization")) > 0 {
-		return auth.Actor{}, fault.Wrap(fault.Unauthenticated, nil)
+// rateHeaders says where the caller stands, of the endpoint with the least left, on whatever answer.
+func (h *Handler) rateHeaders(w http.ResponseWriter, r *http.Request) {
+	s, ok := h.opts.Resolver.Status(r.Context())
+	if !ok || len(s.Limits) == 0 {
+		return
 	}
-	return h.opts.Keys.Authenticate(keys[0])
+	header := w.Header()
+	header.Set("RateLimit-Limit", strconv.Itoa(s.Least.Max))
+	header.Set("RateLimit-Remaining", strconv.Itoa(s.Least.Remaining))
+	header.Set("RateLimit-Reset", strconv.Itoa(resolvers.RetryAfterSeconds(s.Reset)))
 }

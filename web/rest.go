@@ -91,7 +91,7 @@ func (h *Handler) simplePrice(w http.ResponseWriter, r *http.Request) error {
 	for _, c := range p.list("currencies", "usd") {
 		currencies = append(currencies, p.currency(c))
 	}
-	answers, err := h.opts.Resolver.Prices(h.opts.Resolver.Request(r.Context()), assets, currencies, nil)
+	answers, err := h.opts.Resolver.Prices(r.Context(), assets, currencies, nil)
 	if err = p.fields(err); err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (h *Handler) simplePrice(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	body, freshUntil := appendPrices(nil, prices)
-	return data(w, r, body, freshUntil)
+	return h.data(w, r, body, freshUntil)
 }
 
 // whole is all of the prices, or the fault that keeps some of them away: REST never gives half an answer. A provider's
@@ -203,7 +203,7 @@ func (h *Handler) marketChart(w http.ResponseWriter, r *http.Request) error {
 	if !req.Interval.Valid() || req.Interval == market.FiveMinutely {
 		req.Interval = 0
 	}
-	chart, err := h.opts.Resolver.Chart(h.opts.Resolver.Request(r.Context()), req, nil)
+	chart, err := h.opts.Resolver.Chart(r.Context(), req, nil)
 	if err = p.fields(err); err != nil {
 		return err
 	}
@@ -215,7 +215,7 @@ func (h *Handler) marketChart(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return data(w, r, body, chart.FreshUntil)
+	return h.data(w, r, body, chart.FreshUntil)
 }
 
 type chartBody struct {
@@ -262,7 +262,7 @@ func orEmpty[T any](s []T) []T {
 }
 
 // data answers with a body that may be kept until it expires, by the caller alone: https://www.rfc-editor.org/rfc/rfc9111
-func data(w http.ResponseWriter, r *http.Request, body []byte, freshUntil time.Time) error {
+func (h *Handler) data(w http.ResponseWriter, r *http.Request, body []byte, freshUntil time.Time) error {
 	sum := sha256.Sum256(body)
 	etag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
 	left := max(0, int(math.Floor(time.Until(freshUntil).Seconds())))
@@ -270,6 +270,7 @@ func data(w http.ResponseWriter, r *http.Request, body []byte, freshUntil time.T
 	header.Set("Cache-Control", "private, max-age="+strconv.Itoa(left))
 	header.Set("ETag", etag)
 	header.Set("Vary", "X-API-Key, Authorization")
+	h.rateHeaders(w, r)
 	if matches(r.Header.Values("If-None-Match"), etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil

@@ -20,25 +20,28 @@ import (
 
 // Options are what the handler needs. All must be set but Origins.
 type Options struct {
-	Resolver *resolvers.Resolver
-	GraphQL  *resolvers.GraphQL
-	Keys     Authenticator
-	Logs     audit.Store
-	Recorder *audit.Recorder
-	Log      *slog.Logger
+	Resolver  *resolvers.Resolver
+	GraphQL   *resolvers.GraphQL
+	Callers   Authenticator
+	Strangers *AddressLimit // for requests without a valid credential
+	Logs      audit.Store
+	Recorder  *audit.Recorder
+	Log       *slog.Logger
 
 	// Checks are the dependencies that readiness depends on, by name. Their errors go to the log.
 	Checks map[string]func(context.Context) error
 
 	Origins        []string // CORS; none: no cross-origin browser may read answers
+	TrustedProxies []string // prefixes of addresses whose X-Forwarded-For is believed
 	MaxBodyBytes   int64
 	RequestTimeout time.Duration
 }
 
-// Authenticator knows API keys.
+// Authenticator knows who is asking.
 type Authenticator interface {
-	// Authenticate finds the actor of a key's secret, or fails with fault.Unauthenticated.
-	Authenticate(secret string) (auth.Actor, error)
+	// Authenticate finds the actor by the API keys and the Authorization headers that a request shows. It fails with
+	// fault.Unauthenticated, or with fault.StoreUnavailable where that cannot be told.
+	Authenticate(ctx context.Context, keys, authorization []string) (auth.Actor, error)
 }
 
 // Handler is the whole HTTP surface.
@@ -52,13 +55,13 @@ type Handler struct {
 func New(o Options) *Handler {
 	h := &Handler{opts: o}
 	r := chi.NewRouter()
-	r.Use(h.observe, h.recover, middleware.GetHead)
+	r.Use(h.observe, h.recover, middleware.GetHead, clientAddress(o.TrustedProxies))
 	if len(o.Origins) > 0 {
 		r.Use(cors.New(cors.Options{
 			AllowedOrigins: o.Origins,
 			AllowedMethods: []string{http.MethodGet, http.MethodPost},
 			AllowedHeaders: []string{"Authorization", "Content-Type", "X-API-Key"},
-			ExposedHeaders: []string{"X-Request-Id", "Retry-After", "ETag"},
+			ExposedHeaders: []string{"X-Request-Id", "Retry-After", "ETag", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"},
 			MaxAge:         int((10 * time.Minute).Seconds()),
 		}).Handler)
 	}

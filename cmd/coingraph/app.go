@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +23,7 @@ import (
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/fetch"
 	"github.com/coingraph/coingraph/fetch/coingecko"
+	"github.com/coingraph/coingraph/limit"
 	"github.com/coingraph/coingraph/market"
 	"github.com/coingraph/coingraph/resolvers"
 	"github.com/coingraph/coingraph/store"
@@ -42,6 +45,7 @@ type App struct {
 	store    *store.Store
 	redis    redis.UniversalClient // nil without Redis
 	market   *market.Service
+	keys     *auth.Registry
 	recorder *audit.Recorder
 	handler  *web.Handler
 	server   *http.Server
@@ -61,9 +65,6 @@ type AppOptions struct {
 func Open(cfg config.Config, o AppOptions) (_ *App, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
-	}
-	if cfg.Env == config.Prod && len(cfg.APIKeys) == 0 {
-		return nil, misconfigured("API_KEYS", "prod needs at least one API key: name:tier:secret")
 	}
 	a := &App{cfg: cfg, log: o.Log, listener: o.Listener}
 	defer func() {
@@ -91,17 +92,30 @@ func Open(cfg config.Config, o AppOptions) (_ *App, err error) {
 		PriceTTL: cfg.TTL.Price, DailyTTL: cfg.TTL.ChartDaily, HourlyTTL: cfg.TTL.ChartHourly, Budget: cfg.RequestTimeout,
 	})
 	a.recorder = audit.NewRecorder(audit.RecorderOptions{Store: a.store, Log: o.Log, Replica: replicaName(), Retention: cfg.LogRetention})
-	resolver := &resolvers.Resolver{Market: a.market, Log: a.store}
+	meter, err := a.openMeter()
+	if err != nil {
+		return nil, err
+	}
+	configured := keysOf(cfg.APIKeys)
+	a.keys = auth.NewRegistry(auth.RegistryOptions{Configured: configured, Store: a.store, Tiers: tiersOf(cfg.RateLimits), Now: o.Now, Log: o.Log})
+	callers, err := openCallers(cfg, a.keys, o)
+	if err != nil {
+		return nil, err
+	}
+	resolver := &resolvers.Resolver{Market: a.market, Log: a.store, Meter: meter, Keys: a.keys}
 	a.handler = web.New(web.Options{
 		Resolver: resolver,
-		GraphQL:  resolvers.NewGraphQL(resolver, resolvers.GraphQLOptions{OpenIntrospection: cfg.Env == config.Dev, Log: o.Log}),
-		Keys:     keysOf(cfg.APIKeys), Logs: a.store, Recorder: a.recorder, Log: o.Log,
-		Checks: a.checks(), Origins: cfg.CORSOrigins, MaxBodyBytes: cfg.MaxBodyBytes, RequestTimeout: cfg.RequestTimeout,
+		GraphQL: resolvers.NewGraphQL(resolver, resolvers.GraphQLOptions{
+			OpenIntrospection: cfg.Env == config.Dev, Limits: queryLimitsOf(cfg.QueryLimits), Now: o.Now, Log: o.Log,
+		}),
+		Callers: callers, Strangers: web.NewAddressLimit(cfg.AddressLimit.Max, cfg.AddressLimit.Per), Logs: a.store, Recorder: a.recorder, Log: o.Log,
+		Checks: a.checks(), Origins: cfg.CORSOrigins, TrustedProxies: prefixesOf(cfg.TrustedProxies),
+		MaxBodyBytes: cfg.MaxBodyBytes, RequestTimeout: cfg.RequestTimeout,
 	})
 	a.server = newServer(a.handler)
 	a.server.WriteTimeout = cfg.RequestTimeout + 20*time.Second // for the answer to get through to a slow reader
 	if a.listener == nil {
-		if a.listener, err = net.Listen("tcp", cfg.ListenAddr); err != nil {
+		if a.listener, err = listen(context.Background(), cfg.ListenAddr); err != nil {
 			return nil, err
 		}
 	}
@@ -119,19 +133,23 @@ func (a *App) Serve(ctx context.Context) error {
 	defer stopWorkers()
 	var group sync.WaitGroup
 	group.Go(func() { a.recorder.Run(workers) })
+	group.Go(func() { a.keys.Run(workers) })
 	a.migrate(workers)
+	if err := a.requireKey(workers); err != nil {
+		return err
+	}
 	if !a.migrated.Load() {
 		group.Go(func() { a.migrateUntilDone(workers) })
 	}
 	group.Go(func() { a.market.RunCatalogue(workers) })
-	a.log.Info("serving", "event", "start", "address", a.Addr().String(), "store", a.store.Name(), "redis", a.redis != nil, "version", version)
+	a.log.InfoContext(ctx, "serving", "event", "start", "address", a.Addr().String(), "store", a.store.Name(), "redis", a.redis != nil, "version", version)
 
 	stop := context.AfterFunc(ctx, a.handler.Stopping)
 	defer stop()
 	err := serveUntil(ctx, a.server, a.listener, a.cfg.ShutdownTimeout)
 	stopWorkers()
 	group.Wait()
-	a.log.Info("stopped", "event", "stop")
+	a.log.InfoContext(ctx, "stopped", "event", "stop")
 	return err
 }
 
@@ -171,6 +189,25 @@ func (a *App) migrateUntilDone(ctx context.Context) {
 	}
 }
 
+// requireKey refuses to serve in prod what nobody could ask: no API key in the configuration, and none in a database that
+// can be reached.
+func (a *App) requireKey(ctx context.Context) error {
+	if a.cfg.Env != config.Prod || len(a.cfg.APIKeys) > 0 || !a.migrated.Load() {
+		return nil
+	}
+	keys, err := a.keys.Keys(auth.WithActor(ctx, auth.Operator()))
+	if err != nil {
+		a.log.WarnContext(ctx, "the API keys could not be looked up", "event", "start", "error", err)
+		return nil
+	}
+	for _, k := range keys {
+		if k.RevokedAt.IsZero() {
+			return nil
+		}
+	}
+	return misconfigured("API_KEYS", "prod needs an API key, here (name:tier:secret) or in the database (coingraph keys create)")
+}
+
 func (a *App) checks() map[string]func(context.Context) error {
 	checks := map[string]func(context.Context) error{
 		"database": func(ctx context.Context) error {
@@ -197,6 +234,97 @@ func (a *App) openCache() (market.Cache, error) {
 	}
 	a.redis = client
 	return cache.NewTiered(memory, cache.NewRedis(client, cache.RedisOptions{Log: a.log}), cache.TieredOptions{}), nil
+}
+
+// openMeter counts on Redis, and on a budget of this process's own while Redis is away; without Redis in memory.
+func (a *App) openMeter() (limit.Meter, error) {
+	rules := make([]limit.Rule, len(a.cfg.RateLimits))
+	for i, r := range a.cfg.RateLimits {
+		rules[i] = limit.Rule{Tier: r.Tier, Endpoint: r.Endpoint, Max: r.Max}
+	}
+	policy, err := limit.NewPolicy(a.cfg.RateLimitWindow, rules)
+	if err != nil {
+		return nil, misconfigured("RATE_LIMITS", err.Error())
+	}
+	tiers := tiersOf(a.cfg.RateLimits)
+	for _, k := range a.cfg.APIKeys {
+		if !slices.Contains(tiers, k.Tier) {
+			return nil, misconfigured("RATE_LIMITS", fmt.Sprintf("has no rule for the tier %s of the key %s", k.Tier, k.Name))
+		}
+	}
+	if a.redis == nil {
+		return limit.NewMemory(policy), nil
+	}
+	return limit.NewFallback(limit.NewRedis(a.redis, policy, limit.RedisOptions{}), limit.FallbackOptions{Log: a.log}), nil
+}
+
+func tiersOf(rules []config.RateLimit) []string {
+	var tiers []string
+	for _, r := range rules {
+		if !slices.Contains(tiers, r.Tier) {
+			tiers = append(tiers, r.Tier)
+		}
+	}
+	return tiers
+}
+
+// openCallers knows API keys, and tokens where they are switched on.
+func openCallers(cfg config.Config, keys *auth.Registry, o AppOptions) (*auth.Authenticator, error) {
+	callers := &auth.Authenticator{Keys: keys}
+	if cfg.JWT.Secret.IsSet() || cfg.JWT.JWKSURL != "" {
+		tokens, err := openTokens(cfg, o)
+		if err != nil {
+			return nil, err
+		}
+		callers.Tokens = tokens
+	}
+	return callers, nil
+}
+
+func openTokens(cfg config.Config, o AppOptions) (*auth.JWT, error) {
+	tokens, err := auth.NewJWT(auth.JWTOptions{
+		Secret: cfg.JWT.Secret.Reveal(), Previous: cfg.JWT.Previous.Reveal(), JWKSURL: cfg.JWT.JWKSURL, Loopback: cfg.Env == config.Dev,
+		Issuer: cfg.JWT.Issuer, Audience: cfg.JWT.Audience, Now: o.Now, Log: o.Log,
+	})
+	if err != nil {
+		return nil, misconfigured("JWT_JWKS_URL", err.Error())
+	}
+	return tokens, nil
+}
+
+// queryLimitsOf are the limits of each tier that has one of its own.
+func queryLimitsOf(rules []config.RateLimit) map[string]resolvers.QueryLimits {
+	limits := make(map[string]resolvers.QueryLimits)
+	for _, r := range rules {
+		l, ok := limits[r.Tier]
+		if !ok {
+			l = resolvers.DefaultQueryLimits(r.Tier)
+		}
+		switch r.Endpoint {
+		case "tokens":
+			l.Tokens = r.Max
+		case "depth":
+			l.Depth = r.Max
+		case "aliases":
+			l.Aliases = r.Max
+		case "directives":
+			l.Directives = r.Max
+		case "selections":
+			l.Selections = r.Max
+		case "cost":
+			l.Cost = r.Max
+		}
+		limits[r.Tier] = l
+	}
+	return limits
+}
+
+func prefixesOf(networks []netip.Prefix) []string {
+	prefixes := make([]string, len(networks))
+	for i, n := range networks {
+		prefixes[i] = n.String()
+	}
+	return prefixes
 }
 
 func openSource(cfg config.Config, o AppOptions) (market.Source, error) {

@@ -162,7 +162,7 @@ type simulateCmd struct {
 
 func (c simulateCmd) Run(e *env) error {
 	sim := simulator.New(simulator.Options{Seed: c.Seed, Now: time.Now, Plan: simulator.Plan(c.Plan), Keys: c.Key, Limit: c.Limit})
-	listener, err := net.Listen("tcp", c.Listen)
+	listener, err := listen(e.ctx, c.Listen)
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (c demoCmd) Run(e *env) error {
 	}
 	defer os.RemoveAll(dir)
 
-	simListener, err := net.Listen("tcp", "127.0.0.1:0")
+	simListener, err := listen(e.ctx, "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
@@ -195,9 +195,9 @@ func (c demoCmd) Run(e *env) error {
 	simDone := make(chan error, 1)
 	go func() { simDone <- serveUntil(ctx, newServer(sim), simListener, time.Second) }()
 
-	listener, err := net.Listen("tcp", c.Listen)
+	listener, err := listen(e.ctx, c.Listen)
 	if err != nil {
-		if listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		if listener, err = listen(e.ctx, "127.0.0.1:0"); err != nil {
 			return err
 		}
 	}
@@ -233,3 +233,7 @@ Try:
 
 Ctrl-C ends it.
 `
+
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	return new(net.ListenConfig).Listen(ctx, "tcp", address)
+}

@@ -28,6 +28,8 @@ type server struct {
 	env  map[string]string
 	log  *safeBuffer
 	stop func() // idempotent; waits until the App has stopped
+
+	prod bool // prod's rules, which no variables allow on a simulated provider
 }
 
 const (
@@ -62,6 +64,7 @@ func start(t *testing.T, vars map[string]string) *server {
 	env := map[string]string{
 		"COINGECKO_BASE_URL": serveHTTP(t, sim), "COINGECKO_PLAN": "pro", "COINGECKO_API_KEY": providerKey,
 		"DATA_DIR": t.TempDir(), "UPSTREAM_BACKOFF": "1ms", "UPSTREAM_BACKOFF_MAX": "2ms", "UPSTREAM_PROBE": "50ms",
+		"RATE_LIMITS": "public/*=1000000,standard/*=1000000,admin/*=1000000", "ADDRESS_LIMIT": "100000/1m",
 	}
 	maps.Copy(env, vars)
 	s := &server{t: t, sim: sim, env: env}
@@ -79,6 +82,9 @@ func (s *server) open() {
 	cfg, err := config.Load(environ)
 	if err != nil {
 		s.t.Fatal(err)
+	}
+	if s.prod {
+		cfg.Env = config.Prod
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

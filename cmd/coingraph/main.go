@@ -43,6 +43,8 @@ type cli struct {
 	Serve    serveCmd    `cmd:"" help:"Run the API server. Configured by environment variables: see docs/configuration.md."`
 	Simulate simulateCmd `cmd:"" help:"Run only the simulated market, which speaks CoinGecko's wire format."`
 	Migrate  migrateCmd  `cmd:"" help:"Bring the database's schema up to date, or tell how it stands."`
+	Keys     keysCmd     `cmd:"" help:"API keys of the database."`
+	Token    tokenCmd    `cmd:"" help:"Mint a JWT with the configured secret."`
 	Health   healthCmd   `cmd:"" help:"Ask a running server whether it is alive; exit code 1 if not. For container health checks."`
 	Version  versionCmd  `cmd:"" help:"Print version, commit and Go version."`
 }

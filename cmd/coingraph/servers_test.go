@@ -46,29 +46,37 @@ func redisClient(t *testing.T, url string) redis.UniversalClient {
 func clearCache(t *testing.T, url string) {
 	t.Helper()
 	client := redisClient(t, url)
-	clear := func(ctx context.Context, node redis.UniversalClient) error {
-		for _, pattern := range []string{"price:*", "chart:*"} {
-			keys, err := node.Keys(ctx, pattern).Result()
-			if err != nil {
-				return err
-			}
-			for _, key := range keys { // one by one: a cluster's keys are in different slots
-				if err := node.Del(ctx, key).Err(); err != nil {
-					return err
-				}
+	for _, pattern := range []string{"price:*", "chart:*"} {
+		for _, key := range keysOfAll(t, client, pattern) { // one by one: a cluster's keys are in different slots
+			if err := client.Del(t.Context(), key).Err(); err != nil {
+				t.Fatal(err)
 			}
 		}
-		return nil
 	}
-	err := error(nil)
+}
+
+// keysOfAll are the keys of a Redis, or of all masters of a Redis Cluster.
+func keysOfAll(t *testing.T, client redis.UniversalClient, pattern string) []string {
+	t.Helper()
+	var mu sync.Mutex
+	var all []string
+	collect := func(ctx context.Context, node redis.Cmdable) error {
+		keys, err := node.Keys(ctx, pattern).Result()
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, keys...)
+		return err
+	}
+	var err error
 	if cluster, ok := client.(*redis.ClusterClient); ok {
-		err = cluster.ForEachMaster(t.Context(), func(ctx context.Context, node *redis.Client) error { return clear(ctx, node) })
+		err = cluster.ForEachMaster(t.Context(), func(ctx context.Context, node *redis.Client) error { return collect(ctx, node) })
 	} else {
-		err = clear(t.Context(), client)
+		err = collect(t.Context(), client)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	return all
 }
 
 // valve is a TCP proxy that can be shut: what is behind it is then down for whoever goes through.

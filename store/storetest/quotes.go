@@ -42,12 +42,16 @@ func quotesNumbers(t *testing.T, connect func() Store) {
 	var want []market.Quote
 	var pairs []market.Pair
 	for i, n := range numbers {
-		q := market.Quote{Pair: market.Pair{Asset: fmt.Sprintf("asset-%02d", i), Currency: "usd"},
-			Price: n, MarketCap: n, Volume24h: n, Change24h: -n, LastUpdatedAt: at(0), FetchedAt: at(1), Source: "it's \\ ? $1 \" é"}
+		q := market.Quote{
+			Pair:  market.Pair{Asset: fmt.Sprintf("asset-%02d", i), Currency: "usd"},
+			Price: n, MarketCap: n, Volume24h: n, Change24h: -n, LastUpdatedAt: at(0), FetchedAt: at(1), Source: "it's \\ ? $1 \" é",
+		}
 		want, pairs = append(want, q), append(pairs, q.Pair)
 	}
-	q := market.Quote{Pair: market.Pair{Asset: "null", Currency: "usd"}, MarketCap: null, Volume24h: null, Change24h: null,
-		LastUpdatedAt: time.UnixMilli(1).UTC(), FetchedAt: time.UnixMilli(1767225599999).UTC()}
+	q := market.Quote{
+		Pair: market.Pair{Asset: "null", Currency: "usd"}, MarketCap: null, Volume24h: null, Change24h: null,
+		LastUpdatedAt: time.UnixMilli(1).UTC(), FetchedAt: time.UnixMilli(1767225599999).UTC(),
+	}
 	want, pairs = append(want, q), append(pairs, q.Pair)
 	must(t, s.SaveQuotes(t.Context(), want))
 	check(t, "quotes", sortedQuotes(t, s, pairs), want)
@@ -56,8 +60,10 @@ func quotesNumbers(t *testing.T, connect func() Store) {
 func quotesOlder(t *testing.T, connect func() Store) {
 	pair := market.Pair{Asset: "bitcoin", Currency: "usd"}
 	quote := func(observed, fetched int) market.Quote {
-		return market.Quote{Pair: pair, Price: float64(observed), MarketCap: float64(fetched), Volume24h: null, Change24h: 1,
-			LastUpdatedAt: at(observed), FetchedAt: at(fetched), Source: fmt.Sprint(observed)}
+		return market.Quote{
+			Pair: pair, Price: float64(observed), MarketCap: float64(fetched), Volume24h: null, Change24h: 1,
+			LastUpdatedAt: at(observed), FetchedAt: at(fetched), Source: fmt.Sprint(observed),
+		}
 	}
 	fetchedAt := func(q market.Quote, fetched int) market.Quote { q.FetchedAt = at(fetched); return q }
 	for _, c := range []struct {
@@ -128,8 +134,10 @@ func quotesMany(t *testing.T, connect func() Store) {
 	var pairs []market.Pair
 	for asset := range 250 {
 		for currency := range 50 {
-			q := market.Quote{Pair: market.Pair{Asset: fmt.Sprintf("an-asset-with-a-long-name-%03d", asset), Currency: market.Currency(fmt.Sprintf("c%02d", currency))},
-				Price: float64(asset) + 1/float64(currency+3), LastUpdatedAt: at(asset), FetchedAt: at(currency), Source: "coingecko"}
+			q := market.Quote{
+				Pair:  market.Pair{Asset: fmt.Sprintf("an-asset-with-a-long-name-%03d", asset), Currency: market.Currency(fmt.Sprintf("c%02d", currency))},
+				Price: float64(asset) + 1/float64(currency+3), LastUpdatedAt: at(asset), FetchedAt: at(currency), Source: "coingecko",
+			}
 			want, pairs = append(want, q), append(pairs, q.Pair)
 		}
 	}

@@ -156,8 +156,10 @@ func seriesNumbers(t *testing.T, connect func() Store) {
 		var want []market.Point
 		bits := rapid.Map(rapid.Uint64(), math.Float64frombits)
 		for i := range rapid.IntRange(1, 20).Draw(t, "points") {
-			want = append(want, market.Point{Stamp: ms(epoch) + int64(i)*market.FiveMinutely.Step(), Source: "x", FetchedAt: at(0),
-				Price: bits.Draw(t, "price"), MarketCap: bits.Draw(t, "cap"), Volume: bits.Draw(t, "volume")})
+			want = append(want, market.Point{
+				Stamp: ms(epoch) + int64(i)*market.FiveMinutely.Step(), Source: "x", FetchedAt: at(0),
+				Price: bits.Draw(t, "price"), MarketCap: bits.Draw(t, "cap"), Volume: bits.Draw(t, "volume"),
+			})
 		}
 		must(t, s.SaveSeries(context.Background(), write(key, ever, at(0), want...)))
 		check(t, "points", history(t, s, key, ever).Points, want)
@@ -302,9 +304,11 @@ func seriesKnownModel(t *testing.T, connect func() Store) {
 			for range rapid.IntRange(0, 4).Draw(t, "known") {
 				from := next + rapid.Int64Range(0, 3).Draw(t, "gap")
 				next = from + rapid.Int64Range(1, 4).Draw(t, "length")
-				w.Known = append(w.Known, market.Known{Range: hours(from, next), Provider: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "provider"),
+				w.Known = append(w.Known, market.Known{
+					Range: hours(from, next), Provider: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "provider"),
 					FetchedAt: at(rapid.IntRange(0, 3).Draw(t, "fetched")), DueAt: rapid.Int64Range(0, 1).Draw(t, "due"),
-					Hole: rapid.SampledFrom([]market.HoleReason{"", market.NotListed}).Draw(t, "hole")})
+					Hole: rapid.SampledFrom([]market.HoleReason{"", market.NotListed}).Draw(t, "hole"),
+				})
 			}
 			must(t, s.SaveSeries(context.Background(), w))
 			model = market.MergeKnown(model, w.Known)

@@ -1,4 +1,4 @@
-// Package storetest is what market.Store and audit.Store promise, as tests that any implementation runs.
+// Package storetest is what market.Store, audit.Store and auth.KeyStore promise, as tests that any implementation runs.
 package storetest
 
 import (
@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/coingraph/coingraph/audit"
+	"github.com/coingraph/coingraph/auth"
 	"github.com/coingraph/coingraph/market"
 )
 
@@ -20,6 +21,7 @@ import (
 type Store interface {
 	market.Store
 	audit.Store
+	auth.KeyStore
 }
 
 // Opener makes a database that is empty and ready, and gives a function that connects to it: called twice, it gives two
@@ -36,6 +38,7 @@ func Run(t *testing.T, open Opener) {
 		{"Series", seriesTests},
 		{"Catalogue", catalogueTests},
 		{"Log", logTests},
+		{"Keys", keyTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, test := range group.tests {

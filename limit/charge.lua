@@ -1,0 +1,37 @@
+-- Charges one operation, whole or not at all.
+--
+-- KEYS  the counter of each endpoint in the window that begins at ARGV[2]
+-- ARGV  1: the length of windows, 2: the beginning of this one, both in s; 3: the time in µs after which nobody waits for
+--       the answer; then for each counter: its maximum, the units
+--
+-- Answers what came of it (1: charged, 0: refused, -1: by this clock it is another window, or too late; the last two have
+-- changed nothing), the time in µs, and each counter.
+local time = redis.call('TIME')
+local seconds, window, start = tonumber(time[1]), tonumber(ARGV[1]), tonumber(ARGV[2])
+local now = seconds * 1000000 + tonumber(time[2])
+local answer = {1, now}
+if seconds - seconds % window ~= start or now > tonumber(ARGV[3]) then
+  answer[1] = -1
+  return answer
+end
+for i, key in ipairs(KEYS) do
+  local max, units = tonumber(ARGV[2 * i + 2]), tonumber(ARGV[2 * i + 3])
+  -- A value that is no number is an error here, before anything has been changed.
+  local count = 0 + (redis.call('GET', key) or 0)
+  answer[i + 2] = count
+  if units > 0 and count + units > max then
+    answer[1] = 0
+  end
+end
+if answer[1] == 1 then
+  for i, key in ipairs(KEYS) do
+    local units = tonumber(ARGV[2 * i + 3])
+    if units > 0 then
+      answer[i + 2] = redis.call('INCRBY', key, units)
+      if answer[i + 2] == units then
+        redis.call('PEXPIREAT', key, (start + window) * 1000)
+      end
+    end
+  end
+end
+return answer
