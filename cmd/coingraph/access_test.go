@@ -415,6 +415,19 @@ func TestIntrospectionInProd(t *testing.T) {
 	}
 }
 
+func TestCrossOrigin(t *testing.T) {
+	s := start(t, map[string]string{"CORS_ORIGINS": "https://charts.example"})
+	ask := func(origin string) reply {
+		return s.do(http.MethodOptions, "/graphql", "", map[string]string{"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,x-api-key"}, "")
+	}
+	if r := ask("https://charts.example"); r.status >= 300 || r.header.Get("Access-Control-Allow-Origin") != "https://charts.example" || r.header.Get("Access-Control-Allow-Credentials") != "" {
+		t.Errorf("an origin that is listed: %+v", r)
+	}
+	if r := ask("https://elsewhere.example"); r.header.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("an origin that is not: %+v", r)
+	}
+}
+
 // TestAKeyInTheQueryIsNone: outside of /api/v3 it is not looked at, and it is in no log.
 func TestAKeyInTheQueryIsNone(t *testing.T) {
 	s := start(t, nil)

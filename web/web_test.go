@@ -1,0 +1,34 @@
+package web
+
+import (
+	"bytes"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/coingraph/coingraph/audit"
+	"github.com/coingraph/coingraph/resolvers"
+)
+
+// TestPanicsAreInternal: the client is told nothing but the request's id, and the log everything.
+func TestPanicsAreInternal(t *testing.T) {
+	var log bytes.Buffer
+	logger := slog.New(slog.NewJSONHandler(&log, nil))
+	h := &Handler{opts: Options{Log: logger, Recorder: audit.NewRecorder(audit.RecorderOptions{Log: logger}), Resolver: &resolvers.Resolver{}}}
+	r := chi.NewRouter()
+	r.Use(h.observe, h.recover)
+	r.Get("/boom", func(http.ResponseWriter, *http.Request) { panic("hunter2") })
+	w := httptest.NewRecorder()
+	r.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/boom", nil))
+	id := w.Header().Get("X-Request-Id")
+	if body := w.Body.String(); w.Code != http.StatusInternalServerError || !strings.Contains(body, `"code":"INTERNAL"`) || !strings.Contains(body, id) || strings.Contains(body, "hunter2") {
+		t.Errorf("%d %s", w.Code, body)
+	}
+	if !strings.Contains(log.String(), "hunter2") || strings.Count(log.String(), id) < 2 || !strings.Contains(log.String(), `"status":500`) {
+		t.Errorf("the log: %s", &log)
+	}
+}
