@@ -62,6 +62,9 @@ func (m *Memory) Get(_ context.Context, keys []string) []market.CacheHit {
 	return hits
 }
 
+// Near is Get: all of it is in memory; see [market.Cache].
+func (m *Memory) Near(keys []string) []market.CacheHit { return m.Get(context.Background(), keys) }
+
 // Set stores the entries; see [market.Cache].
 func (m *Memory) Set(_ context.Context, entries []market.CacheEntry) {
 	for _, e := range entries {

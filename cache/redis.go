@@ -104,6 +104,9 @@ func (r *Redis) lookup(ctx context.Context, keys []string, found func(i int, val
 	r.tally.misses.Add(uint64(len(keys) - hits))
 }
 
+// Near is no hit at all: nothing of Redis is in this process; see [market.Cache].
+func (r *Redis) Near(keys []string) []market.CacheHit { return make([]market.CacheHit, len(keys)) }
+
 // Set stores the entries; see [market.Cache]. Redis counts in milliseconds: a shorter TTL is none.
 func (r *Redis) Set(ctx context.Context, entries []market.CacheEntry) {
 	kept := 0

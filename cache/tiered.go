@@ -51,6 +51,9 @@ func (t *Tiered) Get(ctx context.Context, keys []string) []market.CacheHit {
 	return hits
 }
 
+// Near looks the keys up in near alone; see [market.Cache].
+func (t *Tiered) Near(keys []string) []market.CacheHit { return t.near.Near(keys) }
+
 // Set stores the entries, near first: near has them also when far is away. See [market.Cache].
 func (t *Tiered) Set(ctx context.Context, entries []market.CacheEntry) {
 	for _, e := range entries {

@@ -1,6 +1,7 @@
 // Package loaders gathers what the fields of one request look up, so that all of them together make one batch.
 //
-// One set of loaders serves one request: they remember what they loaded, errors too.
+// One set of loaders serves one request: they remember what they loaded, errors too. What the process's memory holds is
+// answered at once; only what is not there waits for company.
 package loaders
 
 import (
@@ -18,6 +19,7 @@ const wait = 500 * time.Microsecond
 
 // Loaders are one request's look-ups.
 type Loaders struct {
+	market *market.Service
 	prices *dataloadgen.Loader[priceKey, market.Answer[*market.Price]]
 	charts *dataloadgen.Loader[chartKey, market.Answer[*market.Chart]]
 }
@@ -35,6 +37,7 @@ type chartKey struct {
 // New makes the loaders of one request.
 func New(service *market.Service) *Loaders {
 	return &Loaders{
+		market: service,
 		prices: dataloadgen.NewLoader(func(ctx context.Context, keys []priceKey) ([]market.Answer[*market.Price], []error) {
 			return byFreshness(keys,
 				func(k priceKey) (market.Pair, market.Freshness) { return k.Pair, k.Freshness },
@@ -54,6 +57,9 @@ func New(service *market.Service) *Loaders {
 
 // Prices answers for the pairs, index by index.
 func (l *Loaders) Prices(ctx context.Context, pairs []market.Pair, fresh market.Freshness) []market.Answer[*market.Price] {
+	if answers, ok := l.market.PricesInMemory(ctx, pairs, fresh); ok {
+		return answers
+	}
 	keys := make([]priceKey, len(pairs))
 	for i, p := range pairs {
 		keys[i] = priceKey{p, fresh}
@@ -63,6 +69,9 @@ func (l *Loaders) Prices(ctx context.Context, pairs []market.Pair, fresh market.
 
 // Charts answers for the requests, index by index.
 func (l *Loaders) Charts(ctx context.Context, requests []market.ChartRequest, fresh market.Freshness) []market.Answer[*market.Chart] {
+	if answers, ok := l.market.ChartsInMemory(ctx, requests); ok {
+		return answers
+	}
 	keys := make([]chartKey, len(requests))
 	for i, r := range requests {
 		keys[i] = chartKey{r, fresh}

@@ -44,6 +44,14 @@ func newSnapshot(assets []Asset, fetchedAt time.Time) *snapshot {
 	return s
 }
 
+// refuse is the fault of an id that is not in the catalogue; nil: it is.
+func (s *snapshot) refuse(id string) error {
+	if _, ok := s.byID[id]; !ok {
+		return unknownAsset(id)
+	}
+	return nil
+}
+
 func (s *snapshot) asset(id string) Asset { return s.assets[s.byID[id]] }
 
 // snapshot is the current catalogue; the first caller loads it, and the others wait for that.

@@ -25,35 +25,69 @@ type loaded struct {
 	err     error
 }
 
+// chartQuestion is a question for charts.
+type chartQuestion struct {
+	*asked[ChartRequest, *Chart]
+	all *snapshot
+	now time.Time
+}
+
+func (s *Service) askCharts(all *snapshot, requests []ChartRequest) *chartQuestion {
+	return &chartQuestion{ask[ChartRequest, *Chart](requests, func(r ChartRequest) error { return all.refuse(r.Asset) }), all, s.opts.Now()}
+}
+
+// take answers what the cache had and gives the requests it lacked.
+func (q *chartQuestion) take(hits []CacheHit, tally *telemetry.Tally) (absent []ChartRequest) {
+	for i, hit := range hits {
+		r := q.distinct[i]
+		if hit.Value != nil {
+			c, err := decodeChart(r, q.all.asset(r.Asset), hit.Value)
+			if err == nil && c.FreshUntil.After(q.now) {
+				tally.Served(tierOf(hit), 1)
+				q.answer(r, c, nil)
+				continue
+			}
+		}
+		absent = append(absent, r)
+	}
+	return absent
+}
+
+func (q *chartQuestion) keys() []string {
+	keys := make([]string, len(q.distinct))
+	for i, r := range q.distinct {
+		keys[i] = r.key()
+	}
+	return keys
+}
+
+// ChartsInMemory is [Service.Charts] where this process's memory has all of them: it waits for nobody. Otherwise it is
+// false, and nothing was done.
+func (s *Service) ChartsInMemory(ctx context.Context, requests []ChartRequest) ([]Answer[*Chart], bool) {
+	all := s.catalogue.current.Load()
+	if all == nil {
+		return nil, false
+	}
+	q := s.askCharts(all, requests)
+	tally := new(telemetry.Tally)
+	if absent := q.take(s.opts.Cache.Near(q.keys()), tally); len(absent) > 0 {
+		return nil, false
+	}
+	telemetry.TallyOf(ctx).Served(telemetry.Memory, len(q.distinct))
+	return q.answers, true
+}
+
 // Charts answers for the requests, index by index. The errors are faults as those of [Service.Prices].
 func (s *Service) Charts(ctx context.Context, requests []ChartRequest, fresh Freshness) []Answer[*Chart] {
-	answers := make([]Answer[*Chart], len(requests))
 	all, err := s.snapshot(ctx)
 	if err != nil {
-		for i := range answers {
-			answers[i].Err = err
-		}
-		return answers
+		return failed[*Chart](len(requests), err)
 	}
-	at := make(map[ChartRequest][]int, len(requests))
-	wanted := make([]ChartRequest, 0, len(requests))
-	for i, r := range requests {
-		if _, known := all.byID[r.Asset]; !known {
-			answers[i].Err = unknownAsset(r.Asset)
-			continue
-		}
-		if _, seen := at[r]; !seen {
-			wanted = append(wanted, r)
-		}
-		at[r] = append(at[r], i)
+	q := s.askCharts(all, requests)
+	if len(q.distinct) == 0 {
+		return q.answers
 	}
-	answer := func(r ChartRequest, c *Chart, err error) {
-		for _, i := range at[r] {
-			answers[i] = Answer[*Chart]{c, err}
-		}
-	}
-
-	absent := s.cachedCharts(ctx, wanted, all, answer)
+	absent := q.take(s.opts.Cache.Get(ctx, q.keys()), telemetry.TallyOf(ctx))
 	var entries []CacheEntry
 	for len(absent) > 0 {
 		var again []ChartRequest
@@ -63,12 +97,12 @@ func (s *Service) Charts(ctx context.Context, requests []ChartRequest, fresh Fre
 			window := r.window(now)
 			switch l := got.Value; {
 			case got.Err != nil:
-				answer(r, nil, got.Err)
+				q.answer(r, nil, got.Err)
 			case l.window.From > window.From || l.window.To < window.To:
 				again = append(again, r) // another caller's window was smaller
 			default:
 				c, err := s.chart(r, all.asset(r.Asset), l, window, fresh, now)
-				answer(r, c, err)
+				q.answer(r, c, err)
 				if err == nil && !c.Stale {
 					entries = append(entries, CacheEntry{r.key(), encodeChart(r, c), c.FreshUntil.Sub(now)})
 				}
@@ -79,31 +113,7 @@ func (s *Service) Charts(ctx context.Context, requests []ChartRequest, fresh Fre
 	if len(entries) > 0 {
 		s.opts.Cache.Set(context.WithoutCancel(ctx), entries)
 	}
-	return answers
-}
-
-// cachedCharts answers what the cache has and gives the requests it lacks.
-func (s *Service) cachedCharts(ctx context.Context, requests []ChartRequest, all *snapshot, answer func(ChartRequest, *Chart, error)) (absent []ChartRequest) {
-	if len(requests) == 0 {
-		return nil
-	}
-	keys := make([]string, len(requests))
-	for i, r := range requests {
-		keys[i] = r.key()
-	}
-	tally, now := telemetry.TallyOf(ctx), s.opts.Now()
-	for i, hit := range s.opts.Cache.Get(ctx, keys) {
-		if hit.Value != nil {
-			c, err := decodeChart(requests[i], all.asset(requests[i].Asset), hit.Value)
-			if err == nil && c.FreshUntil.After(now) {
-				tally.Served(tierOf(hit), 1)
-				answer(requests[i], c, nil)
-				continue
-			}
-		}
-		absent = append(absent, requests[i])
-	}
-	return absent
+	return q.answers
 }
 
 // awaitSeries loads the series of the requests, or waits for whoever does so already.

@@ -18,103 +18,119 @@ type quoted struct {
 	err   error
 }
 
+// priceQuestion is a question for prices, and how old they may be.
+type priceQuestion struct {
+	*asked[Pair, *Price]
+	all       *snapshot
+	fresh     Freshness
+	start     time.Time
+	notBefore time.Time // quotes fetched after this are fresh enough
+	ttl       time.Duration
+}
+
+func (s *Service) askPrices(all *snapshot, pairs []Pair, fresh Freshness) *priceQuestion {
+	q := &priceQuestion{asked: ask[Pair, *Price](pairs, func(p Pair) error { return all.refuse(p.Asset) }), all: all, fresh: fresh, start: s.opts.Now(), ttl: s.opts.PriceTTL}
+	q.notBefore = q.start.Add(-q.ttl)
+	if fresh.MaxAge > 0 {
+		q.notBefore = q.start.Add(-fresh.MaxAge)
+	}
+	return q
+}
+
+// quoted answers for a pair with its quote; nil: it has none.
+func (q *priceQuestion) quoted(p Pair, quote *Quote, err error) {
+	if err == nil && quote == nil {
+		err = fault.New(fault.NotFound, "%s has no price in %s", p.Asset, p.Currency)
+	}
+	if err != nil {
+		q.answer(p, nil, err)
+		return
+	}
+	q.answer(p, quote.read(q.all.asset(p.Asset), q.ttl, q.start), nil)
+}
+
+// take answers what the cache had and gives the pairs it lacked.
+func (q *priceQuestion) take(hits []CacheHit, tally *telemetry.Tally) (absent []Pair) {
+	for i, hit := range hits {
+		p := q.distinct[i]
+		if hit.Value != nil {
+			quote, err := decodeQuote(p, hit.Value)
+			if err == nil && (quote == nil || quote.FetchedAt.After(q.notBefore)) {
+				tally.Served(tierOf(hit), 1)
+				q.quoted(p, quote, nil)
+				continue
+			}
+		}
+		absent = append(absent, p)
+	}
+	return absent
+}
+
+func (q *priceQuestion) keys() []string {
+	keys := make([]string, len(q.distinct))
+	for i, p := range q.distinct {
+		keys[i] = p.key()
+	}
+	return keys
+}
+
+// PricesInMemory is [Service.Prices] where this process's memory has all of them: it waits for nobody. Otherwise it is
+// false, and nothing was done.
+func (s *Service) PricesInMemory(ctx context.Context, pairs []Pair, fresh Freshness) ([]Answer[*Price], bool) {
+	all := s.catalogue.current.Load()
+	if all == nil {
+		return nil, false
+	}
+	q := s.askPrices(all, pairs, fresh)
+	tally := new(telemetry.Tally)
+	if absent := q.take(s.opts.Cache.Near(q.keys()), tally); len(absent) > 0 {
+		return nil, false
+	}
+	telemetry.TallyOf(ctx).Served(telemetry.Memory, len(q.distinct))
+	return q.answers, true
+}
+
 // Prices answers for the pairs, index by index. A pair may occur more than once. The errors are faults: NotFound for an
 // asset or a pair that does not exist, an upstream kind where the price could not be fetched, and the context's error.
 func (s *Service) Prices(ctx context.Context, pairs []Pair, fresh Freshness) []Answer[*Price] {
-	answers := make([]Answer[*Price], len(pairs))
 	all, err := s.snapshot(ctx)
 	if err != nil {
-		for i := range answers {
-			answers[i].Err = err
-		}
-		return answers
+		return failed[*Price](len(pairs), err)
 	}
-
-	// Distinct pairs that can exist, and where each is asked for.
-	at := make(map[Pair][]int, len(pairs))
-	wanted := make([]Pair, 0, len(pairs))
-	for i, p := range pairs {
-		if _, known := all.byID[p.Asset]; !known {
-			answers[i].Err = unknownAsset(p.Asset)
-			continue
-		}
-		if _, seen := at[p]; !seen {
-			wanted = append(wanted, p)
-		}
-		at[p] = append(at[p], i)
+	q := s.askPrices(all, pairs, fresh)
+	if len(q.distinct) == 0 {
+		return q.answers
 	}
-	answer := func(p Pair, q *Quote, err error) {
-		if err == nil && q == nil {
-			err = fault.New(fault.NotFound, "%s has no price in %s", p.Asset, p.Currency)
-		}
-		var price *Price
-		if err == nil {
-			price = q.read(all.asset(p.Asset), s.opts.PriceTTL, s.opts.Now())
-		}
-		for _, i := range at[p] {
-			answers[i] = Answer[*Price]{price, err}
-		}
-	}
-
-	start := s.opts.Now()
-	notBefore := start.Add(-max(fresh.MaxAge, 0))
-	if fresh.MaxAge == 0 {
-		notBefore = start.Add(-s.opts.PriceTTL)
-	}
-	absent := s.cachedQuotes(ctx, wanted, notBefore, answer)
+	absent := q.take(s.opts.Cache.Get(ctx, q.keys()), telemetry.TallyOf(ctx))
 	for len(absent) > 0 {
 		calls := s.quotes.join(absent, func(owned []Pair, settle func(Pair, quoted, error)) {
 			ctx, cancel := s.detach(ctx)
 			defer cancel()
 			defer settleOnPanic(s, owned, settle)
-			s.loadQuotes(ctx, owned, notBefore, func(p Pair, q quoted) { settle(p, q, nil) })
+			s.loadQuotes(ctx, owned, q.notBefore, func(p Pair, found quoted) { settle(p, found, nil) })
 		})
 		var again []Pair
 		for i, c := range calls {
 			p := absent[i]
 			switch got, err := c.wait(ctx); {
 			case err != nil:
-				answer(p, nil, err)
-			case got.err != nil && !s.consents(got.quote, fresh, start):
-				answer(p, nil, got.err)
-			case got.err == nil && got.quote != nil && !got.quote.FetchedAt.After(notBefore):
+				q.quoted(p, nil, err)
+			case got.err != nil && !q.consents(got.quote):
+				q.quoted(p, nil, got.err)
+			case got.err == nil && got.quote != nil && !got.quote.FetchedAt.After(q.notBefore):
 				again = append(again, p) // another caller was content with an older one
 			default:
-				answer(p, got.quote, nil)
+				q.quoted(p, got.quote, nil)
 			}
 		}
 		absent = again
 	}
-	return answers
+	return q.answers
 }
 
 // consents tells whether the caller wants this old quote rather than an error.
-func (s *Service) consents(q *Quote, fresh Freshness, now time.Time) bool {
-	return q != nil && fresh.StaleIfError > 0 && now.Sub(q.FetchedAt) < max(s.opts.PriceTTL, fresh.MaxAge)+fresh.StaleIfError
-}
-
-// cachedQuotes answers what the cache has, if it was fetched after the time given, and gives the pairs it lacks.
-func (s *Service) cachedQuotes(ctx context.Context, pairs []Pair, notBefore time.Time, answer func(Pair, *Quote, error)) (absent []Pair) {
-	if len(pairs) == 0 {
-		return nil
-	}
-	keys := make([]string, len(pairs))
-	for i, p := range pairs {
-		keys[i] = p.key()
-	}
-	tally := telemetry.TallyOf(ctx)
-	for i, hit := range s.opts.Cache.Get(ctx, keys) {
-		if hit.Value != nil {
-			q, err := decodeQuote(pairs[i], hit.Value)
-			if err == nil && (q == nil || q.FetchedAt.After(notBefore)) {
-				tally.Served(tierOf(hit), 1)
-				answer(pairs[i], q, nil)
-				continue
-			}
-		}
-		absent = append(absent, pairs[i])
-	}
-	return absent
+func (q *priceQuestion) consents(old *Quote) bool {
+	return old != nil && q.fresh.StaleIfError > 0 && q.start.Sub(old.FetchedAt) < max(q.ttl, q.fresh.MaxAge)+q.fresh.StaleIfError
 }
 
 func tierOf(hit CacheHit) telemetry.Tier {

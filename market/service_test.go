@@ -418,3 +418,34 @@ func TestCatalogue(t *testing.T) {
 		t.Errorf("unknown: %v %v", unknown, err)
 	}
 }
+
+func TestWhatMemoryHoldsIsAnsweredAtOnce(t *testing.T) {
+	h := newHouse(t)
+	ctx := t.Context()
+	asked := pairs("usd", "bitcoin", "nonesuch", "ethereum")
+	charts := []market.ChartRequest{chart("bitcoin", market.Daily, 30)}
+	if _, ok := h.PricesInMemory(ctx, asked, fresh); ok {
+		t.Error("an empty memory answered for prices")
+	}
+	if _, ok := h.ChartsInMemory(ctx, charts); ok {
+		t.Error("an empty memory answered for a chart")
+	}
+	h.expect("looking into memory", budget{})
+	want, wantCharts := h.Prices(ctx, asked, fresh), h.Charts(ctx, charts, fresh)
+	h.expect("cold", budget{cacheGets: 2, cacheSets: 2, selects: 2, saves: 2, calls: 2})
+	got, ok := h.PricesInMemory(ctx, asked, fresh)
+	if !ok || *got[0].Value != *want[0].Value || !fault.Is(got[1].Err, fault.NotFound) || *got[2].Value != *want[2].Value {
+		t.Errorf("prices: %v %+v", ok, got)
+	}
+	if got, ok := h.ChartsInMemory(ctx, charts); !ok || !slices.Equal(got[0].Value.Prices, wantCharts[0].Value.Prices) {
+		t.Errorf("chart: %v", ok)
+	}
+	if _, ok := h.PricesInMemory(ctx, pairs("usd", "bitcoin", "0x"), fresh); ok {
+		t.Error("one that is not there")
+	}
+	h.clock.Advance(time.Second)
+	if _, ok := h.PricesInMemory(ctx, asked, market.Freshness{MaxAge: time.Nanosecond}); ok {
+		t.Error("one that is too old for the caller")
+	}
+	h.expect("out of memory", budget{})
+}

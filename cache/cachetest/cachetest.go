@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(*testing.T) market.Cache) {
 		{"large values", largeValues},
 		{"concurrent use", concurrentUse},
 		{"context has ended", endedContext},
+		{"near", near},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.run(t, suite{open(t), "cachetest:" + rand.Text() + ":"})
@@ -91,6 +92,24 @@ func order(t *testing.T, s suite) {
 	s.want(t, "c x a y b", "3 - 1 - 2")
 	s.want(t, "a b c", "1 2 3")
 	s.want(t, "b", "2")
+}
+
+// near: a look-up in this process's memory finds what a look-up finds, or nothing.
+func near(t *testing.T, s suite) {
+	s.set(t, s.entry("a", "1", time.Minute))
+	s.want(t, "a b", "1 -") // wherever it was, a memory there is has it now
+	keys := []string{s.prefix + "b", s.prefix + "a"}
+	hits := s.Near(keys)
+	if len(hits) != 2 || hits[0].Value != nil {
+		t.Fatalf("got %+v", hits)
+	}
+	found := hits[1].Value != nil
+	if found != hits[1].Near || found && string(hits[1].Value) != "1" {
+		t.Errorf("got %+v", hits[1])
+	}
+	if inMemory := s.Get(t.Context(), keys)[1].Near; inMemory != found {
+		t.Errorf("near finds it: %v; Get finds it near: %v", found, inMemory)
+	}
 }
 
 func noKeys(t *testing.T, s suite) {
