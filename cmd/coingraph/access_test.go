@@ -185,8 +185,8 @@ func TestLargeOperations(t *testing.T) {
 	}
 	nested.WriteString(" fragment g20 on Asset { id }")
 	conflicts := new(strings.Builder)
-	for i := range 100 {
-		fmt.Fprintf(conflicts, "x%d: asset(id: \"a\") { id } x%d: asset(id: \"b\") { id } ", i%50, i%50)
+	for i := range 40 { // 880 tokens
+		fmt.Fprintf(conflicts, "x%d: asset(id: \"a\") { id } x%d: asset(id: \"b\") { id } ", i%20, i%20)
 	}
 	aliases := new(strings.Builder)
 	for i := range 150 {
@@ -206,6 +206,9 @@ func TestLargeOperations(t *testing.T) {
 		"20,000 directives":               {"{ __typename " + strings.Repeat("@skip(if: false) ", 12_000) + "}", "QUERY_TOO_COMPLEX"},
 		"deep":                            {`{ asset(id: "bitcoin") { ` + deep + "id " + strings.Repeat("} }", 10) + " } }", "QUERY_TOO_COMPLEX"},
 		"costly":                          {`{ marketChart(asset: "bitcoin", days: 10000, interval: HOURLY) { prices volumes } }`, "QUERY_TOO_COMPLEX"},
+		"introspection, nested 8 times":   {"{ __schema { types { " + strings.Repeat("fields { type { ", 8) + "name" + strings.Repeat(" } }", 8) + " } } }", "GRAPHQL_VALIDATION_FAILED,QUERY_TOO_COMPLEX"},
+		"2,000 operations":                {strings.Repeat("query a { __typename } ", 2000), "QUERY_TOO_COMPLEX"},
+		"5,000 variables":                 {"query(" + strings.Repeat("$a: Int ", 5000) + ") { __typename }", "QUERY_TOO_COMPLEX"},
 		"5,000 braces":                    {strings.Repeat("{a", 5000), "QUERY_TOO_COMPLEX,GRAPHQL_PARSE_FAILED"},
 		"100,000 tokens":                  {strings.Repeat("a ", 100_000), "QUERY_TOO_COMPLEX,GRAPHQL_PARSE_FAILED"},
 	} {
