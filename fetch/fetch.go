@@ -120,7 +120,7 @@ func (s *Source) Chart(ctx context.Context, key market.SeriesKey, missing []mark
 		answers = append(answers, got...)
 		if err != nil {
 			for _, f := range got {
-				missing = without(missing, f.Covers)
+				missing = market.Subtract(missing, f.Covers)
 			}
 		}
 		return err
@@ -157,20 +157,4 @@ func (s *Source) each(ctx context.Context, ask func(*caller) error) error {
 		}
 	}
 	return first
-}
-
-// without takes a range out of ascending ranges.
-func without(from []market.Range, r market.Range) []market.Range {
-	if r.Empty() {
-		return from
-	}
-	var out []market.Range
-	for _, f := range from {
-		for _, rest := range [...]market.Range{{From: f.From, To: min(f.To, r.From)}, {From: max(f.From, r.To), To: f.To}} {
-			if !rest.Empty() {
-				out = append(out, rest)
-			}
-		}
-	}
-	return out
 }

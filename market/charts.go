@@ -212,7 +212,7 @@ func unanswered(lacking []Range, answers []Fetched, old []Known) []Known {
 	for _, f := range answers {
 		rest := lacking[:0:0]
 		for _, r := range lacking {
-			rest = append(rest, subtract(subtract([]Range{r}, f.Covers), f.Beyond)...)
+			rest = append(rest, Subtract(Subtract([]Range{r}, f.Covers), f.Beyond)...)
 		}
 		lacking = rest
 	}

@@ -82,7 +82,7 @@ func missing(window Range, known []Known, now time.Time) []Range {
 	rest, at := []Range{window}, now.UnixMilli()
 	for _, k := range known {
 		if k.DueAt == 0 || k.DueAt > at {
-			rest = subtract(rest, k.Range)
+			rest = Subtract(rest, k.Range)
 		}
 	}
 	return rest

@@ -81,7 +81,7 @@ func MergeKnown(old, fresh []Known) []Known {
 	for _, k := range old {
 		rest := []Range{k.Range}
 		for _, f := range fresh {
-			rest = subtract(rest, f.Range)
+			rest = Subtract(rest, f.Range)
 		}
 		for _, r := range rest {
 			piece := k
@@ -111,8 +111,11 @@ func (k Known) alike(o Known) bool {
 	return k.Provider == o.Provider && k.DueAt == o.DueAt && k.Tries == o.Tries && k.Hole == o.Hole
 }
 
-// subtract takes a range out of ascending ranges.
-func subtract(from []Range, r Range) []Range {
+// Subtract takes a range out of ascending ranges. The argument is not changed.
+func Subtract(from []Range, r Range) []Range {
+	if r.Empty() {
+		return from
+	}
 	var out []Range
 	for _, f := range from {
 		if left := (Range{f.From, min(f.To, r.From)}); !left.Empty() {

@@ -78,7 +78,7 @@ func TestSubtractLeavesWhatIsInNoneOfThem(t *testing.T) {
 			return Range{from, from + rapid.Int64Range(0, 10).Draw(t, label+" length")}
 		}
 		from, taken := []Range{r("a")}, r("b")
-		rest := subtract(from, taken)
+		rest := Subtract(from, taken)
 		for i := range int64(45) {
 			want := from[0].Contains(i) && !taken.Contains(i)
 			if got := slices.ContainsFunc(rest, func(r Range) bool { return r.Contains(i) }); got != want {

@@ -51,7 +51,7 @@ func NewGraphQL(r *Resolver, o GraphQLOptions) *GraphQL {
 	g := &GraphQL{resolver: r, opts: o, log: o.Log}
 	g.executor = executor.New(graph.NewExecutableSchema(graph.Config{
 		Resolvers:  r,
-		Directives: graph.DirectiveRoot{Auth: requireRole},
+		Directives: directives(),
 	}))
 	g.tokens = maxTokens
 	for _, l := range o.Limits {
@@ -164,6 +164,9 @@ func operationName(params *graphql.RawParams) string {
 	}
 	return name + " " + hash
 }
+
+// directives are the schema's directives, all of them.
+func directives() graph.DirectiveRoot { return graph.DirectiveRoot{Auth: requireRole} }
 
 // requireRole is the directive @auth.
 func requireRole(ctx context.Context, _ any, next graphql.Resolver, requires auth.Role) (any, error) {
