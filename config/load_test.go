@@ -41,7 +41,7 @@ func defaults() Config {
 		},
 		TTL:             TTL{Price: 15 * time.Second, ChartHourly: 5 * time.Minute, ChartDaily: time.Hour, OnChain: time.Hour},
 		RateLimitWindow: time.Minute,
-		RateLimits:      []RateLimit{{"public", "*", 600}, {"standard", "*", 6000}, {"admin", "*", 60000}},
+		RateLimits:      []RateLimit{{"public", "*", 100_000}, {"standard", "*", 1_000_000}, {"admin", "*", 1_000_000}},
 		AddressLimit:    Rate{300, time.Minute},
 		Refresh: Refresh{
 			Cron: "10 1 * * *", Currencies: []string{"usd"}, Concurrency: 4,

@@ -271,7 +271,7 @@ func limitVars() []variable {
 		},
 		{
 			name: "RATE_LIMITS",
-			def: byEnv("public/*=600,standard/*=6000,admin/*=60000",
+			def: byEnv("public/*=100000,standard/*=1000000,admin/*=1000000",
 				"public/simple_price=60,public/market_chart=30,public/*=30,standard/*=600,admin/*=6000"),
 			value: into(rateLimits, func(c *Config) *[]RateLimit { return &c.RateLimits }),
 			doc:   "What each key may ask in a window, by its tier. `*` gives each endpoint that the tier does not name a counter of its own.",
