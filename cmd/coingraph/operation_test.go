@@ -62,6 +62,14 @@ func TestAccess(t *testing.T) {
 			t.Errorf("%s as admin: %s", q, g.body)
 		}
 	}
+	for _, params := range []url.Values{
+		{"query": {`{ logExport { totalCount } }`}},
+		{"query": {`query A { __typename } query B { logExport { totalCount } }`}, "operationName": {"B"}},
+	} {
+		if r := s.get("/graphql?"+params.Encode(), user); !strings.Contains(r.body, `"code":"FORBIDDEN"`) || strings.Contains(r.body, `"totalCount":`) {
+			t.Errorf("by GET: %+v", r)
+		}
+	}
 	if r := s.get("/logs/export", user); r.status != 403 || !strings.Contains(r.body, "FORBIDDEN") {
 		t.Errorf("export as user: %d %s", r.status, r.body)
 	}
