@@ -333,26 +333,6 @@ func TestFiftyAssetsWithPriceAndChart(t *testing.T) {
 	})
 }
 
-// TestAliasesAndEdgesAreOneBatch: all root fields and edges of an operation look up together.
-func TestAliasesAndEdgesAreOneBatch(t *testing.T) {
-	s := start(t, nil)
-	s.spent()
-	var query strings.Builder
-	query.WriteString("{")
-	for i, a := range simulator.Assets()[:10] {
-		fmt.Fprintf(&query, ` a%d: simplePrice(assets: [%q]) { price asset { price(currency: EUR) { price } } }`, i, a.ID)
-	}
-	query.WriteString(` assets(ids: ["bitcoin", "dogecoin"]) { nodes { price { price } } } }`)
-	g := s.query(publicKey, plain, query.String(), nil)
-	if g.status != 200 || len(g.Errors) > 0 {
-		t.Fatalf("%d %.500s", g.status, g.body)
-	}
-	// Ten fields and a list in one call; the edges below them, which are known only then, in one more.
-	if n := s.spent(); n != 2 {
-		t.Errorf("%d upstream calls", n)
-	}
-}
-
 func TestNumbersSurvive(t *testing.T) {
 	everyBackend(t, func(t *testing.T, s *server) {
 		for i, number := range []string{"1.2e-07", "123456789012345.67", "5.2e15", "0", "0.1", "5e-324", "1.7976931348623157e308"} {
