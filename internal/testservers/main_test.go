@@ -139,7 +139,7 @@ func TestLocalServers(t *testing.T) {
 	_, errPostgres := s.postgresBin(t.Context())
 	_, errRedis := s.redisServer(t.Context())
 	if err := errors.Join(errPostgres, errRedis); err != nil {
-		t.Skip(err)
+		t.Skip("skipped: this machine lacks a server's binaries:", err)
 	}
 	dir := temporary(t)
 	setURLs(t, "", "", "")
