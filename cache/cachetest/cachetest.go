@@ -107,8 +107,9 @@ func near(t *testing.T, s suite) {
 	if found != hits[1].Near || found && string(hits[1].Value) != "1" {
 		t.Errorf("got %+v", hits[1])
 	}
-	if inMemory := s.Get(t.Context(), keys)[1].Near; inMemory != found {
-		t.Errorf("near finds it: %v; Get finds it near: %v", found, inMemory)
+	// A memory without room may have dropped it by now, but nothing has put it there.
+	if s.Get(t.Context(), keys)[1].Near && !found {
+		t.Error("Get finds near what Near does not")
 	}
 }
 
