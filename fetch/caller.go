@@ -17,7 +17,7 @@ const spread = 100 * time.Millisecond
 
 // caller makes the calls of one provider.
 type caller struct {
-	Provider
+	name string
 	opts Options
 	gate gate
 }
@@ -60,7 +60,7 @@ func (c *caller) attempt(ctx context.Context, endpoint string, call func(context
 	}
 	c.log(ctx, endpoint, took, f)
 	if c.opts.OnCall != nil {
-		done := Call{Provider: c.Name(), Endpoint: endpoint, Duration: took}
+		done := Call{Provider: c.name, Endpoint: endpoint, Duration: took}
 		if f != nil {
 			done.Err = f
 		}
@@ -121,7 +121,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 func (c *caller) log(ctx context.Context, endpoint string, took time.Duration, f *fault.Error) {
 	level := slog.LevelInfo
 	attrs := []slog.Attr{
-		slog.String("event", "fetch.call"), slog.String("provider", c.Name()), slog.String("endpoint", endpoint),
+		slog.String("event", "fetch.call"), slog.String("provider", c.name), slog.String("endpoint", endpoint),
 		slog.String("request_id", telemetry.RequestID(ctx)), slog.Duration("duration", took),
 	}
 	if f == nil {
@@ -135,7 +135,7 @@ func (c *caller) log(ctx context.Context, endpoint string, took time.Duration, f
 
 // tell logs what became of the gate: once for each change, not for each request that meets it.
 func (c *caller) tell(ctx context.Context, ch change, f *fault.Error) {
-	attrs := []slog.Attr{slog.String("event", "fetch.gate"), slog.String("provider", c.Name())}
+	attrs := []slog.Attr{slog.String("event", "fetch.gate"), slog.String("provider", c.name)}
 	switch ch {
 	case opened:
 		c.opts.Log.LogAttrs(ctx, slog.LevelInfo, "the provider answers again", attrs...)

@@ -37,19 +37,46 @@ import (
 // neither ids nor secrets in it. It gives the last error, which is a fault.
 type Try = func(ctx context.Context, endpoint string, call func(context.Context) error) error
 
-// Provider is one data vendor. Its methods are those of market.Source, and send every request through the Try they are
-// given. Their errors are faults of the upstream kinds; with one, what is answered is good and is kept.
+// Provider is one data vendor. Its methods send every request through the Try they are given; their errors are faults of
+// the upstream kinds, and with one, what is answered is good and is kept.
 type Provider interface {
 	// Name is short, fixed and unique.
 	Name() string
+}
+
+// PriceProvider has current prices, as market.Source.Quotes says.
+type PriceProvider interface {
+	Provider
 	Quotes(ctx context.Context, try Try, pairs []market.Pair) ([]market.Quote, error)
-	Chart(ctx context.Context, try Try, key market.SeriesKey, missing []market.Range) ([]market.Fetched, error)
+}
+
+// SeriesProvider has history, charts or metrics, as market.Source.Series says. What it does not have at all it tells as
+// fault.UpstreamNotFound.
+type SeriesProvider interface {
+	Provider
+	Series(ctx context.Context, try Try, key market.SeriesKey, missing []market.Range) ([]market.Fetched, error)
+}
+
+// MetricProvider has on-chain metrics.
+type MetricProvider interface {
+	SeriesProvider
+	// Offers are the metrics it has. It makes no call.
+	Offers() []market.Offer
+}
+
+// CatalogueProvider has the list of all assets, as market.Source.Assets says.
+type CatalogueProvider interface {
+	Provider
 	Assets(ctx context.Context, try Try) ([]market.Asset, error)
 }
 
-// Options are what a Source needs. Providers must be set.
+// Options are what a Source needs. A provider may stand in several lists: it has one gate all the same.
 type Options struct {
-	Providers []Provider // in order of preference: the next one serves what one did not
+	// In order of preference: the next one serves what one did not.
+	Prices    []PriceProvider
+	Charts    []SeriesProvider
+	OnChain   []MetricProvider
+	Catalogue []CatalogueProvider
 
 	Timeout    time.Duration // for one call; default 3 s
 	Retries    int           // calls after the first
@@ -72,8 +99,11 @@ type Call struct {
 
 // Source is the providers, joined. Its methods are safe for concurrent use.
 type Source struct {
-	callers []*caller
+	opts    Options
+	callers map[string]*caller // by the provider's name
 }
+
+var _ market.Source = (*Source)(nil)
 
 // New makes a Source.
 func New(o Options) *Source {
@@ -87,67 +117,42 @@ func New(o Options) *Source {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := new(Source)
-	for _, p := range o.Providers {
-		s.callers = append(s.callers, &caller{Provider: p, opts: o, gate: gate{probe: o.Probe}})
-	}
+	s := &Source{opts: o, callers: make(map[string]*caller)}
+	join(s, o.Prices)
+	join(s, o.Charts)
+	join(s, o.OnChain)
+	join(s, o.Catalogue)
 	return s
 }
 
-// Quotes is what market.Source says of it. Of several providers that failed the most preferred one's error is given.
+func join[P Provider](s *Source, providers []P) {
+	for _, p := range providers {
+		if s.callers[p.Name()] == nil {
+			s.callers[p.Name()] = &caller{name: p.Name(), opts: s.opts, gate: gate{probe: s.opts.Probe}}
+		}
+	}
+}
+
+func (s *Source) try(p Provider) Try { return s.callers[p.Name()].try }
+
+// Quotes is what market.Source says of it. Of several providers that failed the most preferred one's error is given; that a
+// pair has no price only the most preferred one can say.
 func (s *Source) Quotes(ctx context.Context, pairs []market.Pair) ([]market.Quote, error) {
 	var quotes []market.Quote
-	err := s.each(ctx, func(c *caller) error {
-		got, err := c.Quotes(ctx, c.try, pairs)
-		quotes = append(quotes, got...)
-		if err != nil {
-			answered := make(map[market.Pair]bool, len(got))
-			for _, q := range got {
-				answered[q.Pair] = true
-			}
-			pairs = slices.DeleteFunc(slices.Clone(pairs), func(p market.Pair) bool { return answered[p] })
-		}
-		return err
-	})
-	return quotes, err
-}
-
-// Chart is what market.Source says of it, and of errors the same holds as for Quotes.
-func (s *Source) Chart(ctx context.Context, key market.SeriesKey, missing []market.Range) ([]market.Fetched, error) {
-	var answers []market.Fetched
-	err := s.each(ctx, func(c *caller) error {
-		got, err := c.Chart(ctx, c.try, key, missing)
-		answers = append(answers, got...)
-		if err != nil {
-			for _, f := range got {
-				missing = market.Subtract(missing, f.Covers)
-			}
-		}
-		return err
-	})
-	return answers, err
-}
-
-// Assets is the most preferred catalogue that is to be had.
-func (s *Source) Assets(ctx context.Context) ([]market.Asset, error) {
-	var assets []market.Asset
-	err := s.each(ctx, func(c *caller) error {
-		got, err := c.Assets(ctx, c.try)
-		if err == nil {
-			assets = got
-		}
-		return err
-	})
-	return assets, err
-}
-
-// each asks one provider after the other until one does not fail, and gives the first one's error if all do.
-func (s *Source) each(ctx context.Context, ask func(*caller) error) error {
 	var first error
-	for _, c := range s.callers {
-		err := ask(c)
-		if err == nil {
-			return nil
+	for _, p := range s.opts.Prices {
+		got, err := p.Quotes(ctx, s.try(p), pairs)
+		quotes = append(quotes, got...)
+		if err == nil && first == nil {
+			return quotes, nil
+		}
+		answered := make(map[market.Pair]bool, len(got))
+		for _, q := range got {
+			answered[q.Pair] = true
+		}
+		pairs = slices.DeleteFunc(slices.Clone(pairs), func(p market.Pair) bool { return answered[p] })
+		if len(pairs) == 0 {
+			return quotes, nil
 		}
 		if first == nil {
 			first = fault.Of(err)
@@ -156,5 +161,65 @@ func (s *Source) each(ctx context.Context, ask func(*caller) error) error {
 			break
 		}
 	}
-	return first
+	return quotes, first
+}
+
+// Providers is what market.Source says of it.
+func (s *Source) Providers(key market.SeriesKey) []string {
+	if key.OnChain() {
+		return names(s.opts.OnChain)
+	}
+	return names(s.opts.Charts)
+}
+
+func names[P Provider](providers []P) []string {
+	names := make([]string, len(providers))
+	for i, p := range providers {
+		names[i] = p.Name()
+	}
+	return names
+}
+
+// Series is what market.Source says of it.
+func (s *Source) Series(ctx context.Context, provider string, key market.SeriesKey, missing []market.Range) ([]market.Fetched, error) {
+	if key.OnChain() {
+		return series(ctx, s, s.opts.OnChain, provider, key, missing)
+	}
+	return series(ctx, s, s.opts.Charts, provider, key, missing)
+}
+
+func series[P SeriesProvider](ctx context.Context, s *Source, providers []P, name string, key market.SeriesKey, missing []market.Range) ([]market.Fetched, error) {
+	for _, p := range providers {
+		if p.Name() == name {
+			return p.Series(ctx, s.try(p), key, missing)
+		}
+	}
+	return nil, fault.New(fault.Internal, "no provider %s", name)
+}
+
+// Assets is the most preferred catalogue that is to be had; if there is none, the most preferred provider's error.
+func (s *Source) Assets(ctx context.Context) ([]market.Asset, error) {
+	var first error
+	for _, p := range s.opts.Catalogue {
+		assets, err := p.Assets(ctx, s.try(p))
+		if err == nil {
+			return assets, nil
+		}
+		if first == nil {
+			first = fault.Of(err)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, first
+}
+
+// Offers is what market.Source says of it.
+func (s *Source) Offers() []market.Offer {
+	var offers []market.Offer
+	for _, p := range s.opts.OnChain {
+		offers = append(offers, p.Offers()...)
+	}
+	return offers
 }

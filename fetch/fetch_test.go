@@ -14,25 +14,23 @@ import (
 
 // The compiler checks what both sides say of each other.
 var (
-	_ market.Source = (*Source)(nil)
-	_ Provider      = (*coingecko.Client)(nil)
+	_ PriceProvider     = (*coingecko.Client)(nil)
+	_ SeriesProvider    = (*coingecko.Client)(nil)
+	_ CatalogueProvider = (*coingecko.Client)(nil)
 )
 
-// TestNextProviderServesTheRest: what the preferred provider did not answer is asked of the next, and only that.
+// TestNextProviderServesTheRest: what the preferred provider did not answer is asked of the next, and only that. What
+// neither answered is still the preferred one's failure.
 func TestNextProviderServesTheRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		usd := func(id string) market.Pair { return market.Pair{Asset: id, Currency: "usd"} }
 		key := market.SeriesKey{Asset: "a", Currency: "usd", Interval: market.Daily}
 		fail := func(ctx context.Context, try Try) error { return try(ctx, "/x", failing(fault.UpstreamUnavailable)) }
 		var askedPairs []market.Pair
-		var askedRanges []market.Range
 		first := &vendor{
 			name: "first",
 			quotes: func(ctx context.Context, try Try, _ []market.Pair) ([]market.Quote, error) {
 				return []market.Quote{{Pair: usd("b"), Source: "first"}}, fail(ctx, try)
-			},
-			chart: func(ctx context.Context, try Try, _ market.SeriesKey, _ []market.Range) ([]market.Fetched, error) {
-				return []market.Fetched{{Beyond: market.Range{From: 0, To: 10}, Source: "first"}, {Covers: market.Range{From: 20, To: 30}, Source: "first"}}, fail(ctx, try)
 			},
 			assets: func(ctx context.Context, try Try) ([]market.Asset, error) { return nil, fail(ctx, try) },
 		}
@@ -43,29 +41,32 @@ func TestNextProviderServesTheRest(t *testing.T) {
 				return []market.Quote{{Pair: usd("a"), Source: "second"}}, nil
 			},
 			chart: func(_ context.Context, _ Try, _ market.SeriesKey, missing []market.Range) ([]market.Fetched, error) {
-				askedRanges = missing
-				return []market.Fetched{{Covers: market.Range{From: 0, To: 40}, Source: "second"}}, nil
+				return []market.Fetched{{Covers: missing[0], Source: "second"}}, nil
 			},
 			assets: func(context.Context, Try) ([]market.Asset, error) { return []market.Asset{{ID: "a"}}, nil },
 		}
 		o := defaults
-		o.Providers = []Provider{first, second}
+		o.Prices, o.Catalogue = []PriceProvider{first, second}, []CatalogueProvider{first, second}
+		o.Charts = []SeriesProvider{first, second}
 		source := New(o)
 
 		pairs := []market.Pair{usd("a"), usd("b"), usd("c")}
 		quotes, err := source.Quotes(t.Context(), pairs)
-		if err != nil || len(quotes) != 2 || quotes[0].Source != "first" || quotes[1].Source != "second" {
+		if !fault.Is(err, fault.UpstreamUnavailable) || len(quotes) != 2 || quotes[0].Source != "first" || quotes[1].Source != "second" {
 			t.Errorf("got %v, %v", quotes, err)
 		}
 		if want := []market.Pair{usd("a"), usd("c")}; !slices.Equal(askedPairs, want) || pairs[1] != usd("b") {
 			t.Errorf("the second was asked for %v", askedPairs)
 		}
-		charts, err := source.Chart(t.Context(), key, []market.Range{{From: 0, To: 25}, {From: 28, To: 40}})
-		if err != nil || len(charts) != 3 {
+		if got := source.Providers(key); !slices.Equal(got, []string{"first", "second"}) {
+			t.Errorf("the providers are %v", got)
+		}
+		charts, err := source.Series(t.Context(), "second", key, []market.Range{{From: 0, To: 25}})
+		if err != nil || len(charts) != 1 || charts[0].Source != "second" || charts[0].Covers.To != 25 {
 			t.Errorf("got %v, %v", charts, err)
 		}
-		if want := []market.Range{{From: 0, To: 20}, {From: 30, To: 40}}; !slices.Equal(askedRanges, want) {
-			t.Errorf("the second was asked for %v", askedRanges)
+		if _, err := source.Series(t.Context(), "third", key, nil); !fault.Is(err, fault.Internal) {
+			t.Errorf("of a provider that there is not: %v", err)
 		}
 		if assets, err := source.Assets(t.Context()); err != nil || len(assets) != 1 {
 			t.Errorf("got %v, %v", assets, err)
@@ -80,8 +81,8 @@ func TestAllProvidersFail(t *testing.T) {
 			return []market.Quote{{Pair: pairs[0], Source: name}}, try(ctx, "/x", failing(kind))
 		}}
 	}
-	o := Options{Providers: []Provider{failure("first", fault.UpstreamPlan), failure("second", fault.UpstreamKey)}}
-	quotes, err := New(o).Quotes(t.Context(), []market.Pair{{Asset: "a", Currency: "usd"}, {Asset: "b", Currency: "usd"}})
+	o := Options{Prices: []PriceProvider{failure("first", fault.UpstreamPlan), failure("second", fault.UpstreamKey)}}
+	quotes, err := New(o).Quotes(t.Context(), []market.Pair{{Asset: "a", Currency: "usd"}, {Asset: "b", Currency: "usd"}, {Asset: "c", Currency: "usd"}})
 	wantKind(t, "both fail", err, fault.UpstreamPlan)
 	if len(quotes) != 2 || quotes[1].Asset != "b" {
 		t.Errorf("got %v", quotes)
@@ -98,7 +99,7 @@ func TestShutProviderIsSkipped(t *testing.T) {
 			}}
 		}
 		o := defaults
-		o.Providers = []Provider{list("first", s.call), list("second", well)}
+		o.Catalogue = []CatalogueProvider{list("first", s.call), list("second", well)}
 		source := New(o)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()

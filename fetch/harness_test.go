@@ -27,7 +27,7 @@ func (v *vendor) Quotes(ctx context.Context, try Try, pairs []market.Pair) ([]ma
 	return v.quotes(ctx, try, pairs)
 }
 
-func (v *vendor) Chart(ctx context.Context, try Try, key market.SeriesKey, missing []market.Range) ([]market.Fetched, error) {
+func (v *vendor) Series(ctx context.Context, try Try, key market.SeriesKey, missing []market.Range) ([]market.Fetched, error) {
 	return v.chart(ctx, try, key, missing)
 }
 
@@ -87,7 +87,7 @@ func hanging(ctx context.Context) error {
 // scripted is a Source of one provider that makes one call for whatever it is asked.
 func scripted(o Options, ends ...func(context.Context) error) (*Source, *script) {
 	s := &script{ends: ends}
-	o.Providers = []Provider{&vendor{
+	o.Catalogue = []CatalogueProvider{&vendor{
 		name: "acme",
 		assets: func(ctx context.Context, try Try) ([]market.Asset, error) {
 			if err := try(ctx, "/list", s.call); err != nil {

@@ -37,7 +37,7 @@ func gecko(t *testing.T, o Options, handlers ...http.HandlerFunc) (*Source, *ato
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Providers, o.Log = []Provider{client}, log.logger()
+	o.Prices, o.Charts, o.Catalogue, o.Log = []PriceProvider{client}, []SeriesProvider{client}, []CatalogueProvider{client}, log.logger()
 	return New(o), calls, log
 }
 

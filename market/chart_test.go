@@ -12,7 +12,7 @@ import (
 )
 
 func dailyRequest(days Days) ChartRequest {
-	return ChartRequest{SeriesKey{"bitcoin", "usd", Daily}, days}
+	return ChartRequest{SeriesKey{Asset: "bitcoin", Currency: "usd", Interval: Daily}, days}
 }
 
 func TestReadChart(t *testing.T) {
@@ -21,7 +21,7 @@ func TestReadChart(t *testing.T) {
 	}
 	hour := func(h, m int) int64 { return ms(2026, 3, 10, h, m) }
 	t.Run("the nearest sample to each instant, whatever its stamp", func(t *testing.T) {
-		req := ChartRequest{SeriesKey{"bitcoin", "usd", Hourly}, 1}
+		req := ChartRequest{SeriesKey{Asset: "bitcoin", Currency: "usd", Interval: Hourly}, 1}
 		h := History{Points: []Point{point(hour(7, 58), 1), point(hour(8, 1), 2), point(hour(8, 29), 3), point(hour(9, 31), 4)}, Known: []Known{known(Range{hour(8, 0), hour(11, 0)}, "")}}
 		c := readChart(req, Asset{ID: "bitcoin"}, h, Range{hour(8, 0), hour(11, 0)})
 		if !slices.Equal(c.Timestamps, Timestamps{hour(8, 0), hour(10, 0)}) || !slices.Equal(c.Prices, Column{2, 4}) {
@@ -85,7 +85,7 @@ func TestNumbersReadBackBitForBit(t *testing.T) {
 
 func TestCachedChartReadsBackEqual(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		req := ChartRequest{SeriesKey{rapid.SampledFrom([]string{"bitcoin", "0x", "1move token"}).Draw(t, "id"), "eur", Hourly}, Days(rapid.IntRange(1, 10000).Draw(t, "days"))}
+		req := ChartRequest{SeriesKey{Asset: rapid.SampledFrom([]string{"bitcoin", "0x", "1move token"}).Draw(t, "id"), Currency: "eur", Interval: Hourly}, Days(rapid.IntRange(1, 10000).Draw(t, "days"))}
 		n := rapid.IntRange(0, 40).Draw(t, "n")
 		c := &Chart{Asset: Asset{ID: req.Asset}, Currency: req.Currency, Interval: req.Interval, Days: req.Days, Sources: []string{"coingecko"}, FetchedAt: t0, FreshUntil: t0.Add(time.Minute)}
 		for i := range n {

@@ -191,7 +191,7 @@ func (s *Service) fetchSeries(ctx context.Context, key SeriesKey, lacking []Rang
 	if err := s.refusals.of(key); err != nil {
 		return h, err
 	}
-	answers, err := s.opts.Source.Chart(ctx, key, lacking)
+	answers, err := s.opts.Source.Series(ctx, s.opts.Source.Providers(key)[0], key, lacking)
 	s.refusals.remember(key, err)
 	if err == nil && len(answers) == 0 {
 		err = fault.New(fault.UpstreamNonsense, "")

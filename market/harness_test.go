@@ -111,7 +111,11 @@ func (s *fakeSource) Quotes(_ context.Context, pairs []market.Pair) ([]market.Qu
 	return s.quotes(pairs)
 }
 
-func (s *fakeSource) Chart(_ context.Context, key market.SeriesKey, missing []market.Range) ([]market.Fetched, error) {
+func (s *fakeSource) Offers() []market.Offer { return nil }
+
+func (s *fakeSource) Providers(market.SeriesKey) []string { return []string{"fake"} }
+
+func (s *fakeSource) Series(_ context.Context, _ string, key market.SeriesKey, missing []market.Range) ([]market.Fetched, error) {
 	s.nCharts.Add(1)
 	s.mu.Lock()
 	s.asked = append(s.asked, missing)

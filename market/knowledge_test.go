@@ -143,7 +143,7 @@ func TestApplyIsIdempotentAndKeepsWhatWasFetchedLater(t *testing.T) {
 			from := rapid.IntRange(1, 20).Draw(t, label+" from")
 			to := rapid.IntRange(from, 25).Draw(t, label+" to")
 			fetchedAt := t0.Add(time.Duration(rapid.IntRange(0, 5).Draw(t, label+" at")) * time.Minute)
-			w := SeriesWrite{SeriesKey: SeriesKey{"bitcoin", "usd", Daily}, Fetched: Fetched{Covers: Range{day(from), day(to)}, Source: label, FetchedAt: fetchedAt}}
+			w := SeriesWrite{SeriesKey: SeriesKey{Asset: "bitcoin", Currency: "usd", Interval: Daily}, Fetched: Fetched{Covers: Range{day(from), day(to)}, Source: label, FetchedAt: fetchedAt}}
 			seen := map[int64]bool{}
 			for d := from; d < to; d++ {
 				stamp := day(d) + rapid.Int64Range(-2, 2).Draw(t, "jitter")

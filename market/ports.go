@@ -37,11 +37,15 @@ type Source interface {
 	// that is not among the answers has no price, if the error is nil; with an error, pairs that are missing were not
 	// answered, and those that are there are good.
 	Quotes(ctx context.Context, pairs []Pair) ([]Quote, error)
-	// Chart asks for the missing ranges of a series (ascending grid ranges) in as few calls as the provider's windows
-	// allow. Each answer is complete in itself; with an error, the answers that are there are good.
-	Chart(ctx context.Context, key SeriesKey, missing []Range) ([]Fetched, error)
+	// Providers are the names of those that are asked for such a series, in order of preference.
+	Providers(key SeriesKey) []string
+	// Series asks one of them for the missing ranges of a chart or a metric (ascending grid ranges) in as few calls as its
+	// windows allow. Each answer is complete in itself; with an error, the answers that are there are good.
+	Series(ctx context.Context, provider string, key SeriesKey, missing []Range) ([]Fetched, error)
 	// Assets is the provider's whole catalogue.
 	Assets(ctx context.Context) ([]Asset, error)
+	// Offers are the metrics that there are, those of a preferred provider first. It makes no call.
+	Offers() []Offer
 }
 
 // Cache keeps encoded values for a while. It has no errors: a fault of the cache is a miss, within 100 ms, and the

@@ -6,12 +6,16 @@ import (
 	"time"
 )
 
-// SeriesKey names a series of chart points.
+// SeriesKey names a series: an asset's chart in a currency, or one of its on-chain metrics.
 type SeriesKey struct {
 	Asset    string
-	Currency Currency
+	Currency Currency // of a chart; "" of a metric
+	Metric   Metric   // "" of a chart
 	Interval Interval
 }
+
+// OnChain tells whether it is a metric's series rather than a chart.
+func (k SeriesKey) OnChain() bool { return k.Metric != "" }
 
 // Range is a half-open range of instants [From, To), in Unix ms. Ranges of a series have grid instants as bounds: the
 // range covers the points whose grid instant lies in it.
@@ -39,8 +43,8 @@ const (
 // Point is one sample as the provider sent it: its own stamp, its own values. 0 stays 0, null is NaN, and a value that
 // was not there at all is NaN with its bit in Missing.
 type Point struct {
-	Stamp     int64 // Unix ms, the provider's own; unique within a series
-	Price     float64
+	Stamp     int64   // Unix ms, the provider's own; unique within a series
+	Price     float64 // of a metric's series the metric's value; the others are null there
 	MarketCap float64
 	Volume    float64 // traded in the 24 h before, not in the step
 	Missing   Missing

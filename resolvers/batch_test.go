@@ -63,7 +63,11 @@ func (s *countedSource) Quotes(_ context.Context, pairs []market.Pair) ([]market
 	return quotes, nil
 }
 
-func (s *countedSource) Chart(_ context.Context, _ market.SeriesKey, missing []market.Range) ([]market.Fetched, error) {
+func (s *countedSource) Offers() []market.Offer { return nil }
+
+func (s *countedSource) Providers(market.SeriesKey) []string { return []string{"counted"} }
+
+func (s *countedSource) Series(_ context.Context, _ string, _ market.SeriesKey, missing []market.Range) ([]market.Fetched, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.charts++

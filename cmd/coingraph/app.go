@@ -341,8 +341,8 @@ func openSource(cfg config.Config, o AppOptions) (market.Source, error) {
 	}
 	u := cfg.Upstream
 	return fetch.New(fetch.Options{
-		Providers: []fetch.Provider{gecko},
-		Timeout:   u.Timeout, Retries: u.Retries, Backoff: u.Backoff, BackoffMax: u.BackoffMax, Probe: u.Probe, Now: o.Now, Log: o.Log,
+		Prices: []fetch.PriceProvider{gecko}, Charts: []fetch.SeriesProvider{gecko}, Catalogue: []fetch.CatalogueProvider{gecko},
+		Timeout: u.Timeout, Retries: u.Retries, Backoff: u.Backoff, BackoffMax: u.BackoffMax, Probe: u.Probe, Now: o.Now, Log: o.Log,
 	}), nil
 }
 

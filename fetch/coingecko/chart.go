@@ -9,10 +9,10 @@ import (
 	"github.com/coingraph/coingraph/market"
 )
 
-// Chart asks for the missing ranges of a series (ascending grid ranges) in as few calls as CoinGecko's windows allow. What
+// Series asks for the missing ranges of a series (ascending grid ranges) in as few calls as CoinGecko's windows allow. What
 // is older than the plan's history is told as Beyond, without a call. Each answer is complete in itself; with an error,
 // the answers that are there are good.
-func (c *Client) Chart(ctx context.Context, try Try, key market.SeriesKey, missing []market.Range) ([]market.Fetched, error) {
+func (c *Client) Series(ctx context.Context, try Try, key market.SeriesKey, missing []market.Range) ([]market.Fetched, error) {
 	if !market.ValidAssetID(key.Asset) {
 		return nil, fault.New(fault.UpstreamNotFound, "")
 	}

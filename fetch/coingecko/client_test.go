@@ -87,7 +87,7 @@ func TestPaths(t *testing.T) {
 		"": "", "..": "", ".": "", "a/b": "", "a?b": "", "a%2fb": "", "Bitcoin": "", "a\nb": "", "a..b": "",
 	} {
 		before := len(u.requests())
-		_, err := c.Chart(t.Context(), once, market.SeriesKey{Asset: id, Currency: "usd", Interval: market.Daily}, missing)
+		_, err := c.Series(t.Context(), once, market.SeriesKey{Asset: id, Currency: "usd", Interval: market.Daily}, missing)
 		if want == "" {
 			if wantKind(t, id, err, fault.UpstreamNotFound); len(u.requests()) != before {
 				t.Errorf("%q was asked for", id)
@@ -172,7 +172,7 @@ func TestBrokenConnections(t *testing.T) {
 		defer cancel()
 		start := time.Now()
 		last := market.Daily.Newest(midMarch)
-		got, err := c.Chart(ctx, once, market.SeriesKey{Asset: "bitcoin", Currency: "usd", Interval: market.Daily}, []market.Range{{From: last, To: last + market.Daily.Step()}})
+		got, err := c.Series(ctx, once, market.SeriesKey{Asset: "bitcoin", Currency: "usd", Interval: market.Daily}, []market.Range{{From: last, To: last + market.Daily.Step()}})
 		if took := time.Since(start); took > d+5*time.Second {
 			t.Errorf("it took %v", took)
 		}

@@ -93,7 +93,7 @@ func TestRecordedCharts(t *testing.T) {
 		c := client(t, serve(t, answer(body)), Pro, now)
 		key := market.SeriesKey{Asset: "some-coin", Currency: "usd", Interval: w.interval}
 		last := w.interval.Newest(now)
-		got, err := c.Chart(t.Context(), once, key, []market.Range{{From: last, To: last + w.interval.Step()}})
+		got, err := c.Series(t.Context(), once, key, []market.Range{{From: last, To: last + w.interval.Step()}})
 		if err != nil || len(got) != 1 {
 			t.Errorf("%s: %d answers, %v", name, len(got), err)
 			continue

@@ -18,7 +18,7 @@ func chartOf(t *testing.T, c *Client) ([]market.Fetched, error) {
 	t.Helper()
 	key := market.SeriesKey{Asset: "bitcoin", Currency: "usd", Interval: market.Daily}
 	last := market.Daily.Newest(c.now())
-	return c.Chart(t.Context(), once, key, []market.Range{{From: last, To: last + market.Daily.Step()}})
+	return c.Series(t.Context(), once, key, []market.Range{{From: last, To: last + market.Daily.Step()}})
 }
 
 // refuse is a handler that answers with a status, a type and a body.

@@ -224,7 +224,7 @@ func TestChartsAreCompleteInFewCalls(t *testing.T) {
 		}
 
 		before := len(u.requests())
-		got, err := clients[plan].Chart(t.Context(), once, market.SeriesKey{Asset: "x", Currency: "usd", Interval: interval}, missing)
+		got, err := clients[plan].Series(t.Context(), once, market.SeriesKey{Asset: "x", Currency: "usd", Interval: interval}, missing)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -294,7 +294,7 @@ func TestBeyondThePlan(t *testing.T) {
 	c := client(t, u, Public, midMarch)
 	newest, step := market.Daily.Newest(midMarch), market.Daily.Step()
 	old := market.Range{From: newest - 900*step, To: newest - 800*step}
-	got, err := c.Chart(t.Context(), once, market.SeriesKey{Asset: "bitcoin", Currency: "usd", Interval: market.Daily}, []market.Range{old})
+	got, err := c.Series(t.Context(), once, market.SeriesKey{Asset: "bitcoin", Currency: "usd", Interval: market.Daily}, []market.Range{old})
 	if err != nil || len(got) != 1 || got[0].Beyond != old || !got[0].Covers.Empty() || got[0].Source != Name || !got[0].FetchedAt.Equal(midMarch) {
 		t.Errorf("got %+v, %v", got, err)
 	}
