@@ -179,8 +179,8 @@ func slots(points []Point, interval Interval, window Range, yield func(slot int6
 func distance(a, b int64) int64 { return max(a-b, b-a) }
 
 // readChart puts a series' history on the grid. Holes that nothing is known of are reported as failed: the provider
-// could not be asked.
-func readChart(req ChartRequest, asset Asset, h History, window Range) *Chart {
+// could not be asked. The providers are in order of preference.
+func readChart(req ChartRequest, asset Asset, h History, window Range, providers []string) *Chart {
 	c := &Chart{Asset: asset, Currency: req.Currency, Interval: req.Interval, Days: req.Days}
 	n := int(min((window.To-window.From)/req.Interval.Step(), int64(len(h.Points))))
 	c.Timestamps = make(Timestamps, 0, n)
@@ -189,7 +189,7 @@ func readChart(req ChartRequest, asset Asset, h History, window Range) *Chart {
 
 	next := window.From // the first grid instant not yet accounted for
 	slots(h.Points, req.Interval, window, func(slot int64, p *Point) {
-		c.addHoles(Range{next, slot}, h.Known)
+		c.addHoles(Range{next, slot}, h.Known, providers)
 		next = slot + req.Interval.Step()
 		capKnown := p.MarketCap
 		if capKnown == 0 {
@@ -206,7 +206,7 @@ func readChart(req ChartRequest, asset Asset, h History, window Range) *Chart {
 			c.FetchedAt = p.FetchedAt
 		}
 	})
-	c.addHoles(Range{next, window.To}, h.Known)
+	c.addHoles(Range{next, window.To}, h.Known, providers)
 
 	if len(c.Timestamps) == 0 {
 		for _, k := range h.Known {
@@ -228,36 +228,40 @@ func (c *Chart) cover() {
 	}
 }
 
-// addHoles reports a range without points, cut by what is known of it.
-func (c *Chart) addHoles(gap Range, known []Known) {
+// addHoles reports a range without points, cut by what is known of it: what the most preferred provider says that has the
+// series at all.
+func (c *Chart) addHoles(gap Range, known []Known, providers []string) {
 	if gap.Empty() {
 		return
 	}
-	add := func(r Range, reason HoleReason) {
-		if r.Empty() || reason == NotListed && c.Days == AllDays {
-			return // "max" begins where the asset begins
-		}
-		if n := len(c.Coverage.Holes); n > 0 && c.Coverage.Holes[n-1].Reason == reason && c.Coverage.Holes[n-1].To.UnixMilli() == r.From {
-			c.Coverage.Holes[n-1].To = time.UnixMilli(r.To).UTC()
-			return
-		}
-		c.Coverage.Holes = append(c.Coverage.Holes, Hole{time.UnixMilli(r.From).UTC(), time.UnixMilli(r.To).UTC(), reason})
-	}
 	for _, k := range known {
 		part := gap.Intersect(k.Range)
-		if part.Empty() {
+		if part.Empty() || len(providers) == 0 || k.Provider != providers[0] {
 			continue
 		}
-		add(Range{gap.From, part.From}, Failed)
-		reason := k.Hole
-		switch {
+		c.addHole(Range{gap.From, part.From}, Failed)
+		switch reason := k.Hole; {
+		case reason == NotOffered && len(providers) > 1:
+			c.addHoles(part, known, providers[1:])
 		case reason == "":
-			reason = UpstreamHole // known to have points around here, and none at this instant
+			c.addHole(part, UpstreamHole) // known to have points around here, and none at this instant
 		case reason == NotListed && len(c.Timestamps) > 0:
-			reason = UpstreamHole // a later answer reached farther back and found points
+			c.addHole(part, UpstreamHole) // a later answer reached farther back and found points
+		default:
+			c.addHole(part, reason)
 		}
-		add(part, reason)
 		gap.From = part.To
 	}
-	add(gap, Failed)
+	c.addHole(gap, Failed)
+}
+
+func (c *Chart) addHole(r Range, reason HoleReason) {
+	if r.Empty() || reason == NotListed && c.Days == AllDays {
+		return // "max" begins where the asset begins
+	}
+	if n := len(c.Coverage.Holes); n > 0 && c.Coverage.Holes[n-1].Reason == reason && c.Coverage.Holes[n-1].To.UnixMilli() == r.From {
+		c.Coverage.Holes[n-1].To = time.UnixMilli(r.To).UTC()
+		return
+	}
+	c.Coverage.Holes = append(c.Coverage.Holes, Hole{time.UnixMilli(r.From).UTC(), time.UnixMilli(r.To).UTC(), reason})
 }

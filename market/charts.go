@@ -2,6 +2,7 @@ package market
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -160,8 +161,8 @@ func (s *Service) loadSeries(ctx context.Context, windows []Window, fresh Freshn
 	var group sync.WaitGroup
 	places := make(chan struct{}, maxSeriesAtOnce)
 	for i, w := range windows {
-		lacking := missing(w.Range, histories[i].Known, now)
-		if len(lacking) == 0 || fresh.suffices(w.Interval, lacking, now, s.ttl(w.Interval)) {
+		wants := missing(w.Range, histories[i].Known, s.opts.Source.Providers(w.SeriesKey), now)
+		if len(wants) == 0 || fresh.suffices(w.Interval, wants, now, s.ttl(w.Interval)) {
 			tally.Served(telemetry.Database, 1)
 			settle(w.SeriesKey, loaded{window: w.Range, history: histories[i]})
 			continue
@@ -173,7 +174,7 @@ func (s *Service) loadSeries(ctx context.Context, windows []Window, fresh Freshn
 			defer settleOnPanic(s, []SeriesKey{w.SeriesKey}, func(k SeriesKey, _ struct{}, err error) {
 				settle(k, loaded{window: w.Range, err: err})
 			})
-			history, err := s.fetchSeries(ctx, w.SeriesKey, lacking, histories[i])
+			history, err := s.fetchSeries(ctx, w, histories[i], now)
 			settle(w.SeriesKey, loaded{w.Range, history, err})
 		})
 	}
@@ -185,41 +186,69 @@ func (f Freshness) suffices(i Interval, lacking []Range, now time.Time, ttl time
 	return f.MaxAge > ttl && i.DueAt(lacking[0].From) > now.Add(ttl-f.MaxAge).UnixMilli()
 }
 
-// fetchSeries asks the providers for what lacks of a series, saves each of their answers whole, and gives the history
-// with them. With an error the history has what could be had.
-func (s *Service) fetchSeries(ctx context.Context, key SeriesKey, lacking []Range, h History) (History, error) {
-	if err := s.refusals.of(key); err != nil {
-		return h, err
+// fetchSeries asks the providers, one after the other, for what lacks of a series, and gives the history with their answers.
+// With an error, which is the most preferred provider's, the history has what could be had.
+func (s *Service) fetchSeries(ctx context.Context, w Window, h History, now time.Time) (History, error) {
+	var first error
+	providers := s.opts.Source.Providers(w.SeriesKey)
+	for rank, provider := range providers {
+		wants := wanted(w.Range, h.Known, providers, rank, now)
+		if len(wants) == 0 {
+			continue
+		}
+		answers, err := s.askProvider(ctx, provider, w.SeriesKey, wants)
+		if isRefusal(err) && (rank > 0 || w.OnChain()) {
+			h = s.saveSeries(ctx, SeriesWrite{SeriesKey: w.SeriesKey, Fetched: Fetched{Source: provider, FetchedAt: now}, Known: notOffered(wants, provider, now)}, h)
+			continue
+		}
+		given := givenBefore(h.Known, providers, rank, now)
+		for i, f := range answers {
+			known := knowledge(w.Interval, f, h.Known)
+			if err == nil && i == len(answers)-1 {
+				known = append(known, unanswered(wants, answers, h.Known)...)
+			}
+			f.Points = slices.DeleteFunc(f.Points, func(p Point) bool { return given(w.Interval.Snap(p.Stamp)) })
+			h = s.saveSeries(ctx, SeriesWrite{SeriesKey: w.SeriesKey, Fetched: f, Known: known}, h)
+		}
+		if first == nil {
+			first = err
+		}
+		if ctx.Err() != nil {
+			break
+		}
 	}
-	answers, err := s.opts.Source.Series(ctx, s.opts.Source.Providers(key)[0], key, lacking)
-	s.refusals.remember(key, err)
+	return h, first
+}
+
+// askProvider asks one provider, unless it has just refused the same for good.
+func (s *Service) askProvider(ctx context.Context, provider string, key SeriesKey, wants []Range) ([]Fetched, error) {
+	asked := refused{provider, key}
+	if err := s.refusals.of(asked); err != nil {
+		return nil, err
+	}
+	answers, err := s.opts.Source.Series(ctx, provider, key, wants)
+	s.refusals.remember(asked, err)
 	if err == nil && len(answers) == 0 {
 		err = fault.New(fault.UpstreamNonsense, "")
 	}
-	for i, f := range answers {
-		w := SeriesWrite{SeriesKey: key, Fetched: f, Known: knowledge(key.Interval, f, h.Known)}
-		if err == nil && i == len(answers)-1 {
-			w.Known = append(w.Known, unanswered(lacking, answers, h.Known)...)
-		}
-		s.visitStore(ctx, "save series", func(ctx context.Context) error { return s.opts.Store.SaveSeries(ctx, w) })
-		h = h.Apply(w)
-	}
-	return h, err
+	return answers, err
+}
+
+// saveSeries stores a provider's answer whole, and gives the history with it.
+func (s *Service) saveSeries(ctx context.Context, w SeriesWrite, h History) History {
+	s.visitStore(ctx, "save series", func(ctx context.Context) error { return s.opts.Store.SaveSeries(ctx, w) })
+	return h.Apply(w)
 }
 
 // unanswered makes holes of what was asked for and what no answer speaks of, so that it is not asked for at once again.
-func unanswered(lacking []Range, answers []Fetched, old []Known) []Known {
-	for _, f := range answers {
-		rest := lacking[:0:0]
-		for _, r := range lacking {
-			rest = append(rest, Subtract(Subtract([]Range{r}, f.Covers), f.Beyond)...)
-		}
-		lacking = rest
-	}
+func unanswered(wants []Range, answers []Fetched, old []Known) []Known {
 	last := answers[len(answers)-1]
-	known := make([]Known, len(lacking))
-	for i, r := range lacking {
-		tries, due := retryHole(r, last.FetchedAt, old)
+	for _, f := range answers {
+		wants = Subtract(Subtract(wants, f.Covers), f.Beyond)
+	}
+	known := make([]Known, len(wants))
+	for i, r := range wants {
+		tries, due := retryHole(r, last, old)
 		known[i] = Known{Range: r, Provider: last.Source, FetchedAt: last.FetchedAt, DueAt: due, Tries: tries, Hole: UpstreamHole}
 	}
 	return known
@@ -228,18 +257,19 @@ func unanswered(lacking []Range, answers []Fetched, old []Known) []Known {
 // chart reads a loaded series for a request. A provider's failure is an error, unless the caller consents to what is
 // there.
 func (s *Service) chart(r ChartRequest, asset Asset, l loaded, window Range, fresh Freshness, now time.Time) (*Chart, error) {
-	lacking := missing(window, l.history.Known, now)
-	if l.err != nil && len(lacking) == 0 {
-		l.err = nil // what failed was in another caller's part of the series
+	providers := s.opts.Source.Providers(r.SeriesKey)
+	lacks := lacking(window, l.history.Known, providers, now)
+	if l.err != nil && len(lacks) == 0 {
+		l.err = nil // what failed was in another caller's part of the series, or another provider had it
 	}
-	c := readChart(r, asset, l.history, window)
+	c := readChart(r, asset, l.history, window, providers)
 	if l.err != nil && !fresh.consents(c, r.Interval, s.ttl(r.Interval), now) {
 		if fault.Is(l.err, fault.UpstreamRejected) {
 			return nil, fault.New(fault.NotFound, "%s has no chart in %s", r.Asset, r.Currency)
 		}
 		return nil, l.err
 	}
-	c.Stale = len(lacking) > 0
+	c.Stale = len(lacks) > 0
 	if c.FetchedAt.IsZero() {
 		c.FetchedAt = now
 	}
