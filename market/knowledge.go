@@ -47,8 +47,8 @@ func knowledge(interval Interval, f Fetched, old []Known) []Known {
 	slots(f.Points, interval, f.Covers, func(slot int64, _ *Point) {
 		hole(next, slot, none)
 		due := int64(0)
-		if settled := interval.SettledAt(slot); fetched < settled {
-			due = settled
+		if fetched < interval.SettledAt(slot) {
+			due = interval.AgainAt(slot)
 		}
 		say(slot, slot+step, due, 0, "")
 		next, none = slot+step, false
