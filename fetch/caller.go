@@ -19,11 +19,12 @@ const spread = 100 * time.Millisecond
 type caller struct {
 	name string
 	opts Options
+	key  string
 	gate gate
 }
 
 // try is the provider's [Try].
-func (c *caller) try(ctx context.Context, endpoint string, call func(context.Context) error) error {
+func (c *caller) try(ctx context.Context, endpoint string, call func(context.Context, string) error) error {
 	for n := 0; ; n++ {
 		f := c.attempt(ctx, endpoint, call, n)
 		if f == nil {
@@ -37,7 +38,7 @@ func (c *caller) try(ctx context.Context, endpoint string, call func(context.Con
 }
 
 // attempt makes the call, if the gate lets it through. n is how many were made before.
-func (c *caller) attempt(ctx context.Context, endpoint string, call func(context.Context) error, n int) *fault.Error {
+func (c *caller) attempt(ctx context.Context, endpoint string, call func(context.Context, string) error, n int) *fault.Error {
 	if ctx.Err() != nil {
 		return ended(ctx)
 	}
@@ -49,7 +50,7 @@ func (c *caller) attempt(ctx context.Context, endpoint string, call func(context
 	limited, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
 	start := time.Now()
-	err := call(limited)
+	err := call(limited, c.key)
 	took := time.Since(start)
 
 	f := fault.Of(err)

@@ -33,15 +33,23 @@ import (
 	"github.com/coingraph/coingraph/market"
 )
 
-// Try makes one call to a provider, with all that the package comment says. The endpoint is for the log and must have
-// neither ids nor secrets in it. It gives the last error, which is a fault.
-type Try = func(ctx context.Context, endpoint string, call func(context.Context) error) error
+// Try makes one call to a provider, with all that the package comment says. The endpoint is for the log and the bill and
+// must have neither ids nor secrets in it. The call is told which of the provider's API keys to send, see [Keyed]; ""
+// where there is none. Try gives the last error, which is a fault.
+type Try = func(ctx context.Context, endpoint string, call func(ctx context.Context, key string) error) error
 
 // Provider is one data vendor. Its methods send every request through the Try they are given; their errors are faults of
 // the upstream kinds, and with one, what is answered is good and is kept.
 type Provider interface {
 	// Name is short, fixed and unique.
 	Name() string
+}
+
+// Keyed is a provider with a pool of API keys. Each call sends the one that its Try tells it, so that the quota and what a
+// vendor says of a key are kept for each of them.
+type Keyed interface {
+	// Keys are the pool, each once, in order of preference. It never changes; nil: calls send none.
+	Keys() []string
 }
 
 // PriceProvider has current prices, as market.Source.Quotes says.
@@ -128,7 +136,11 @@ func New(o Options) *Source {
 func join[P Provider](s *Source, providers []P) {
 	for _, p := range providers {
 		if s.callers[p.Name()] == nil {
-			s.callers[p.Name()] = &caller{name: p.Name(), opts: s.opts, gate: gate{probe: s.opts.Probe}}
+			c := &caller{name: p.Name(), opts: s.opts, gate: gate{probe: s.opts.Probe}}
+			if k, ok := Provider(p).(Keyed); ok && len(k.Keys()) > 0 {
+				c.key = k.Keys()[0]
+			}
+			s.callers[p.Name()] = c
 		}
 	}
 }

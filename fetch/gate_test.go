@@ -208,7 +208,7 @@ func TestTemporaryRefusal(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			o := defaults
 			o.Retries = retries
-			source, s := scripted(o, func(context.Context) error { return fault.Wrap(fault.UpstreamHost, passes{}) })
+			source, s := scripted(o, func(context.Context, string) error { return fault.Wrap(fault.UpstreamHost, passes{}) })
 			for range 5 {
 				wantKind(t, "refused", within(t, source, time.Second), fault.UpstreamHost)
 			}
