@@ -31,7 +31,7 @@ func (d *Database) Do(ctx context.Context, p *Pool, r Request) (answer Answer, e
 			}
 		}
 		answer = s.do(now, p, r)
-		if answer.Lost || !r.Take && r.Report == nil {
+		if answer.Lost || !r.Take && r.Report == nil && !r.Seeded && len(r.Debts) == 0 {
 			return nil, nil
 		}
 		return json.Marshal(&s)

@@ -23,7 +23,10 @@ func NewMemory(now func() time.Time) *Memory {
 }
 
 // Do implements [Keeper].
-func (m *Memory) Do(_ context.Context, p *Pool, r Request) (Answer, error) {
+func (m *Memory) Do(ctx context.Context, p *Pool, r Request) (Answer, error) {
+	if err := ctx.Err(); err != nil {
+		return Answer{}, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.states[p.Provider]
