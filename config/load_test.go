@@ -205,7 +205,7 @@ func TestNotBuilt(t *testing.T) {
 		{[]string{"PRICE_PROVIDERS=coingecko", "LOG_RETENTION=1h", "JWT_SECRET="}, nil},
 		{
 			[]string{"SCHEDULER=on", "UPSTREAM_LIMITS=coingecko=1/1m", "CRYPTOQUANT_API_KEY=x", "CHART_PROVIDERS=coingecko,binance", "BINANCE_API_KEY=k"},
-			[]string{"SCHEDULER", "CRYPTOQUANT_API_KEY", "BINANCE_API_KEY", "CHART_PROVIDERS", "UPSTREAM_LIMITS"},
+			[]string{"SCHEDULER", "CRYPTOQUANT_API_KEY", "BINANCE_API_KEY", "CHART_PROVIDERS"},
 		},
 	} {
 		got, err := Load(c.environ)

@@ -138,7 +138,7 @@ func providerVars() []variable {
 		{
 			name: "COINGECKO_API_KEY", def: unset("none"), secret: true,
 			value: into(secretPool, func(c *Config) *[]Secret { return &c.CoinGecko.Keys }),
-			doc:   "Needed with plan `demo` and `pro`, refused with `public`, which would not send it.",
+			doc:   "Needed with plan `demo` and `pro`, refused with `public`, which would not send it. Several, separated by commas, are a pool: each call takes the key with the most of its quota left.",
 		},
 		{
 			name: "CRYPTOQUANT_BASE_URL", def: always("https://api.cryptoquant.com/v1"),
@@ -200,8 +200,8 @@ func upstreamVars() []variable {
 		{
 			name: "UPSTREAM_LIMITS", def: unset("by plan: `" + quota(Public) + "`, `" + quota(Demo) + "`, `" + quota(Pro) + "`"),
 			value: into(upstreamLimits, func(c *Config) *map[string][]Rate { return &c.UpstreamLimits }),
-			doc:   "The quotas that all replicas together keep. A provider that is not named keeps its default.",
-			later: notBuilt,
+			doc: "The calls that each key of a provider's pool may be sent with, kept by all replicas together: so many in any window of that length, several windows with `+`. " +
+				"A provider that is not named keeps its default; see docs/upstreams.md. A month of a vendor's bill may have 31 days, which is `744h`.",
 		},
 		{
 			name: "UPSTREAM_TIMEOUT", def: always("3s"),

@@ -33,7 +33,7 @@ type Options struct {
 	// History is what was spent of the provider since an instant, as the bill has it: for counts that the keeper has lost.
 	// Nil: nothing.
 	History func(ctx context.Context, provider string, since time.Time) ([]Spent, error)
-	Timeout time.Duration    // for one visit to the keeper; default 2 s
+	Timeout time.Duration    // for one visit to the keeper; default 5 s
 	Now     func() time.Time // this replica's clock; nil: the real one
 	Log     *slog.Logger     // nil: none
 }
@@ -68,7 +68,7 @@ type untold struct {
 
 // New makes a Quota.
 func New(p Pool, o Options) *Quota {
-	o.Timeout = cmp.Or(o.Timeout, 2*time.Second)
+	o.Timeout = cmp.Or(o.Timeout, 5*time.Second)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
