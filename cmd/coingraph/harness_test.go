@@ -68,9 +68,6 @@ func start(t *testing.T, vars map[string]string) *server {
 		"UPSTREAM_LIMITS": "coingecko=1000000/1m",
 	}
 	maps.Copy(env, vars)
-	if address := env["REDIS_URL"]; address != "" {
-		forgetQuotas(t, address) // of the provider that other tests broke
-	}
 	s := &server{t: t, sim: sim, env: env}
 	s.open()
 	return s
@@ -247,6 +244,9 @@ func backends(t *testing.T) map[string]map[string]string {
 		}
 		t.Log("only the embedded backend is tested: run make test for all of them")
 		return all
+	}
+	for _, address := range []string{redis, cluster} {
+		forgetQuotas(t, address) // of the provider that other tests broke
 	}
 	all["postgres and redis"] = map[string]string{"DATABASE_URL": freshDatabase(t, postgres), "REDIS_URL": redis}
 	all["postgres and redis cluster"] = map[string]string{"DATABASE_URL": freshDatabase(t, postgres), "REDIS_URL": cluster}
