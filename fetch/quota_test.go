@@ -167,7 +167,9 @@ func TestCallTold(t *testing.T) {
 	o.Prices, o.Charts = []PriceProvider{p}, []SeriesProvider{p}
 	source := New(o).In(quota.Refresh)
 	ctx := context.WithoutCancel(telemetry.WithCaller(t.Context(), "web"))
-	pair := func(asset, currency string) market.Pair { return market.Pair{Asset: asset, Currency: market.Currency(currency)} }
+	pair := func(asset, currency string) market.Pair {
+		return market.Pair{Asset: asset, Currency: market.Currency(currency)}
+	}
 	_, _ = source.Quotes(ctx, []market.Pair{pair("bitcoin", "usd"), pair("bitcoin", "eur")})
 	_, _ = source.Quotes(ctx, []market.Pair{pair("bitcoin", "usd"), pair("ethereum", "usd")})
 	_, _ = source.Series(ctx, "acme", market.SeriesKey{Asset: "tether", Currency: "usd"}, nil)

@@ -84,3 +84,28 @@ func TestRedisKeys(t *testing.T) {
 		t.Errorf("got %+v", a)
 	}
 }
+
+// BenchmarkRedis is a call to a vendor whose windows are full of buckets: what the quota adds to it.
+func BenchmarkRedis(b *testing.B) {
+	k := quota.NewRedis(client(b, "TEST_REDIS_URL"))
+	pool := quota.Pool{
+		Provider: "test-" + strings.ToLower(rand.Text()), Keys: []string{"k1", "k2"}, Probe: time.Second,
+		Rates: []quota.Rate{{Max: 1 << 30, Per: time.Minute}, {Max: 1 << 30, Per: 720 * time.Hour}},
+	}
+	var seed []quota.Spent
+	for _, r := range pool.Rates {
+		for _, id := range pool.Keys {
+			for i := range 120 {
+				seed = append(seed, quota.Spent{Key: id, At: time.Now().Add(-r.Per * time.Duration(i) / 120), Calls: 1})
+			}
+		}
+	}
+	if _, err := k.Do(b.Context(), &pool, quota.Request{Seeded: true, Seed: seed}); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if a, err := k.Do(b.Context(), &pool, quota.Request{Take: true}); err != nil || a.Refusal != nil {
+			b.Fatal(err, a.Refusal)
+		}
+	}
+}

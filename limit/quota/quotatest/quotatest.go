@@ -372,10 +372,9 @@ func refusedKey(t *testing.T, open Open) {
 // allRefused: then one call each Probe tries one of them, and one that is answered opens it.
 func allRefused(t *testing.T, open Open) {
 	s := start(t, open, 2)
-	first, second := s.take(t, 0, quota.Interactive), quota.Grant{}
-	s.report(t, 0, first, failing(fault.UpstreamKey), quota.Refused)
-	second = s.take(t, 1, quota.Interactive)
-	s.report(t, 1, second, failing(fault.UpstreamKey), quota.Refused)
+	for replica := range 2 {
+		s.report(t, replica, s.take(t, replica, quota.Interactive), failing(fault.UpstreamKey), quota.Refused)
+	}
 	if r := s.refused(t, 1, quota.Interactive, fault.UpstreamKey); r.Wait > s.pool.Probe {
 		t.Errorf("refused for %v", r.Wait)
 	}
@@ -501,8 +500,12 @@ func lostCounts(t *testing.T, open Open) {
 	}
 	now := time.Now()
 	seed := []quota.Spent{
-		{Key: "k1", At: now.Add(-30 * time.Minute), Calls: 4}, {Key: "k1", At: now, Calls: 1}, {Key: "k1", At: now, Calls: 1},
-		{Key: "k2", At: now.Add(-20 * time.Minute), Calls: 8}, {Key: "k2", At: now.Add(-2 * time.Hour), Calls: 100}, {Key: "of-yore", At: now, Calls: 100},
+		{Key: "k1", At: now.Add(-30 * time.Minute), Calls: 4},
+		{Key: "k1", At: now, Calls: 1},
+		{Key: "k1", At: now, Calls: 1},
+		{Key: "k2", At: now.Add(-20 * time.Minute), Calls: 8},
+		{Key: "k2", At: now.Add(-2 * time.Hour), Calls: 100},
+		{Key: "of-yore", At: now, Calls: 100},
 	}
 	s.do(t, 0, quota.Request{Seeded: true, Seed: seed})
 	s.used(t, 2, 6, 0, 8)
