@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/coingraph/coingraph/fault"
@@ -21,14 +20,14 @@ import (
 const Name = "coingecko"
 
 // Try makes one call: it runs call, perhaps with a shorter deadline, perhaps several times, perhaps not at all, and gives
-// the last error. The endpoint is the path with {id} for the asset's id.
-type Try = func(ctx context.Context, endpoint string, call func(context.Context) error) error
+// the last error. The endpoint is the path with {id} for the asset's id; the key is the one of [Client.Keys] to send.
+type Try = func(ctx context.Context, endpoint string, call func(ctx context.Context, key string) error) error
 
 // Options are what a Client needs. Plan must be set.
 type Options struct {
 	Plan    Plan
 	BaseURL string   // with the path; "": the plan's host
-	Keys    []string // used in turn; exactly with plans that have keys
+	Keys    []string // the pool; exactly with plans that have keys
 
 	// Reach is how far back the plan's history goes, where that is not what plans of its kind have (Basic: two years).
 	// 0: by plan.
@@ -44,7 +43,6 @@ type Client struct {
 	access
 	baseURL   string
 	keys      []string
-	nextKey   atomic.Uint64
 	userAgent string
 	now       func() time.Time
 	log       *slog.Logger
@@ -107,6 +105,9 @@ func New(o Options) (*Client, error) {
 // Name is the provider's name.
 func (c *Client) Name() string { return Name }
 
+// Keys are the pool: each call is told which of them to send.
+func (c *Client) Keys() []string { return c.keys }
+
 // endpoint is a path of the API and what is true of all its answers.
 type endpoint struct {
 	path     string
@@ -134,9 +135,9 @@ type reply struct {
 	body   []byte
 }
 
-// get makes one call. id is the asset's, for the endpoints that have one in their path. The reply is a 200 that says it is
+// get makes one call with one of our keys. id is the asset's, for the endpoints that have one in their path. The reply is a 200 that says it is
 // JSON; all else is an error.
-func (c *Client) get(ctx context.Context, e endpoint, id, query string) (*reply, error) {
+func (c *Client) get(ctx context.Context, key string, e endpoint, id, query string) (*reply, error) {
 	target := c.baseURL + strings.Replace(e.path, "{id}", url.PathEscape(id), 1)
 	if query != "" {
 		target += "?" + query
@@ -148,7 +149,7 @@ func (c *Client) get(ctx context.Context, e endpoint, id, query string) (*reply,
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", c.userAgent)
 	if c.keyHeader != "" {
-		req.Header.Set(c.keyHeader, c.keys[(c.nextKey.Add(1)-1)%uint64(len(c.keys))])
+		req.Header.Set(c.keyHeader, key)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
