@@ -44,7 +44,8 @@ var arrows = map[string][]string{
 	"auth/authtest":   {"auth", "fault"},
 	"limit/limittest": {"limit", "fault"},
 	"fetch":           {"market", "limit", "fault"},
-	"fetch/*":         {"market", "fault"},
+	"fetch/*":         {"market", "fault", "fetch/wire"},
+	"fetch/wire":      {"fault"},
 	"fetch/simulator": {"market"},
 
 	"graph":     {"market", "auth", "audit", "limit", "jobs", "relay"},
