@@ -45,7 +45,7 @@ var arrows = map[string][]string{
 	"limit/limittest": {"limit", "fault"},
 	"fetch":           {"market", "limit", "fault"},
 	"fetch/*":         {"market", "fault", "fetch/wire"},
-	"fetch/wire":      {"fault"},
+	"fetch/wire":      {"market", "fault"},
 	"fetch/simulator": {"market"},
 
 	"graph":     {"market", "auth", "audit", "limit", "jobs", "relay"},

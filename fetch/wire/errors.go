@@ -45,6 +45,34 @@ func (c *Client) Nonsense(r *Reply, why error) error {
 	return fault.Wrap(fault.UpstreamNonsense, fmt.Errorf("%w: %w", c.Refusal(r, 0, ""), why))
 }
 
+// KindOf tells what an error's status means. spoken says that the API itself has answered, in the form that it documents;
+// otherwise it may be anything that stands in front of it.
+func KindOf(status int, spoken bool) fault.Kind {
+	switch {
+	case status == http.StatusTooManyRequests:
+		return fault.UpstreamRateLimited
+	case status >= http.StatusInternalServerError:
+		return fault.UpstreamUnavailable
+	case status == http.StatusUnauthorized:
+		return fault.UpstreamKey
+	case status == http.StatusForbidden && spoken:
+		return fault.UpstreamPlan
+	case status == http.StatusForbidden:
+		return fault.UpstreamBlocked
+	case status == http.StatusNotFound && spoken:
+		return fault.UpstreamNotFound
+	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed:
+		return fault.UpstreamPath
+	case status == http.StatusRequestTimeout:
+		return fault.UpstreamTimeout
+	case status >= http.StatusBadRequest:
+		return fault.UpstreamRejected
+	case status >= http.StatusMultipleChoices:
+		return fault.UpstreamPath // no API here redirects: the base URL is not the API's
+	}
+	return fault.UpstreamNonsense
+}
+
 // MaxQuote is how much of a body goes into a cause.
 const MaxQuote = 200
 
