@@ -48,6 +48,8 @@ var arrows = map[string][]string{
 	"fetch/wire":      {"market", "fault"},
 	"fetch/simulator": {"market"},
 
+	"fetch/wire/wiretest": {"market", "fault", "fetch/wire"},
+
 	"graph":     {"market", "auth", "audit", "limit", "jobs", "relay"},
 	"resolvers": {"graph", "loaders", "market", "auth", "limit", "audit", "jobs", "fault", "relay"},
 	"web":       {"resolvers", "market", "auth", "limit", "audit", "fault"},

@@ -28,8 +28,7 @@ func newChains(seed uint64, w *world) map[string]*chain {
 	return chains
 }
 
-// The metrics of a chain, by CryptoQuant's paths. The value is that of the period [t, t+step); elapsed is which part of
-// it is over.
+// chainMetric is a metric of a chain: its value in the period [t, t+step).
 type chainMetric struct {
 	field string
 	flow  bool // counted over the period: less of it in an hour than in a day, and revised
@@ -38,6 +37,7 @@ type chainMetric struct {
 	value func(c *chain, t, step int64) float64
 }
 
+// chainMetrics are the metrics by CryptoQuant's paths.
 var chainMetrics = map[string]chainMetric{
 	"exchange-flows/netflow":          {field: "netflow_total", flow: true, value: func(c *chain, t, step int64) float64 { return c.inflow(t, step) - c.outflow(t, step) }},
 	"exchange-flows/inflow":           {field: "inflow_total", flow: true, value: (*chain).inflow},
@@ -46,8 +46,8 @@ var chainMetrics = map[string]chainMetric{
 	"market-indicator/mvrv":           {field: "mvrv", only: "btc", value: (*chain).mvrv},
 	"market-indicator/sopr":           {field: "sopr", only: "btc", value: (*chain).sopr},
 	"network-indicator/nupl":          {field: "nupl", only: "btc", value: func(c *chain, t, step int64) float64 { return 1 - 1/c.mvrv(t, step) }},
-	"network-data/addresses-count":    {field: "addresses_count_active", value: func(c *chain, t, step int64) float64 { return c.count(c.active(), t, step, 0.6) }},
-	"network-data/transactions-count": {field: "transactions_count_total", value: func(c *chain, t, step int64) float64 { return c.count(c.active()/2, t, step, 1) }},
+	"network-data/addresses-count":    {field: "addresses_count_active", value: func(c *chain, t, step int64) float64 { return c.count(active, t, step, 0.6) }},
+	"network-data/transactions-count": {field: "transactions_count_total", value: func(c *chain, t, step int64) float64 { return c.count(active/2, t, step, 1) }},
 	"network-data/fees":               {field: "fees_total", flow: true, value: (*chain).fees},
 	"network-data/hashrate":           {field: "hashrate", mined: true, value: func(c *chain, t, step int64) float64 { return c.hashRate(t + step/2) }},
 	"network-data/difficulty":         {field: "difficulty", mined: true, value: (*chain).difficulty},
@@ -83,8 +83,8 @@ func (c *chain) sopr(t, step int64) float64 {
 	return 1 + 0.05*(c.mvrv(t, step)-1) + 0.01*(c.unit(^(t/step))-0.5)
 }
 
-// active is how many addresses are active a day.
-func (c *chain) active() float64 { return 650_000 }
+// active is how many addresses are active a day, by and large.
+const active = 650_000
 
 // count is a number of things a day, in the period: of addresses an hour has more than a 24th.
 func (c *chain) count(aDay float64, t, step int64, power float64) float64 {

@@ -3,6 +3,7 @@ package simulator
 import (
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +20,8 @@ type CryptoQuant struct {
 
 // unlimited is how CryptoQuant writes that there is no limit.
 const unlimited = "P0D"
+
+var reachForm = regexp.MustCompile(`^P[0-9]{1,4}[YMWD]$`)
 
 // envelope is an answer or an error of CryptoQuant.
 func envelope(code int, message string, result json.RawMessage) *reply {

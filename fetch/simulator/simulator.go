@@ -61,6 +61,9 @@ func New(opts Options) *Simulator {
 	if opts.CryptoQuant.Reach == "" {
 		opts.CryptoQuant.Reach = unlimited
 	}
+	if !reachForm.MatchString(opts.CryptoQuant.Reach) {
+		panic("simulator: CryptoQuant has no plan that reaches back " + opts.CryptoQuant.Reach)
+	}
 	s := &Simulator{opts: opts, world: newWorld(opts.Seed, opts.Assets)}
 	s.chains = newChains(opts.Seed, s.world)
 	s.calls.arrived = make(chan struct{})
