@@ -56,7 +56,9 @@ func (u *Upstream) Requests() []*http.Request {
 }
 
 // Answer is a handler that sends a body as JSON.
-func Answer(body []byte) http.HandlerFunc { return Refuse(http.StatusOK, "application/json", string(body)) }
+func Answer(body []byte) http.HandlerFunc {
+	return Refuse(http.StatusOK, "application/json", string(body))
+}
 
 // Refuse is a handler that sends a body of any kind.
 func Refuse(status int, contentType, body string) http.HandlerFunc {
