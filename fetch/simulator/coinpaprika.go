@@ -69,7 +69,7 @@ func (s *Simulator) coinPaprika(q *request) *reply {
 }
 
 // paprikaIDs are ids that are not made of symbol and name.
-var paprikaIDs = map[string]string{"binancecoin": "bnb-binance-coin", "usd-coin": "usdc-usd-coin", "ripple": "xrp-xrp"}
+var paprikaIDs = map[string]string{"binancecoin": "bnb-binance-coin", "usd-coin": "usdc-usd-coin", "ripple": "xrp-xrp", "aave": "aave-new"}
 
 // paprikaID is a coin's id there.
 func paprikaID(c *coin) string {
