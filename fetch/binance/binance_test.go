@@ -85,10 +85,10 @@ func TestSimulated(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		i := rapid.SampledFrom([]market.Interval{market.Daily, market.Hourly}).Draw(rt, "interval")
 		end := i.Floor(midMarch.UnixMilli()) + i.Step()
-		at := end - rapid.Int64Range(1, 6000).Draw(rt, "back")*i.Step()
+		at := end - rapid.Int64Range(1, 4000).Draw(rt, "back")*i.Step()
 		var missing []market.Range
 		for range rapid.IntRange(1, 3).Draw(rt, "ranges") {
-			to := at + rapid.Int64Range(1, 2500).Draw(rt, "length")*i.Step()
+			to := at + rapid.Int64Range(1, 1200).Draw(rt, "length")*i.Step()
 			missing = append(missing, market.Range{From: at, To: to})
 			at = to + rapid.Int64Range(1, 1500).Draw(rt, "gap")*i.Step()
 		}
