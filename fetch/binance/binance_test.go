@@ -133,8 +133,11 @@ func TestNotOffered(t *testing.T) {
 	u := wiretest.Serve(t, wiretest.Answer([]byte(`[]`)))
 	c := client(t, u.URL, "", midMarch)
 	for _, k := range []market.SeriesKey{
-		{Asset: "bitcoin", Currency: "eur", Interval: market.Daily}, {Asset: "BTCUSDT", Currency: "usd", Interval: market.Daily}, {Asset: "tether", Currency: "usd", Interval: market.Daily},
-		{Asset: "bitcoin", Currency: "usd", Interval: market.FiveMinutely}, {Asset: "bitcoin", Metric: market.MVRV, Interval: market.Daily},
+		{Asset: "bitcoin", Currency: "eur", Interval: market.Daily},
+		{Asset: "BTCUSDT", Currency: "usd", Interval: market.Daily},
+		{Asset: "tether", Currency: "usd", Interval: market.Daily},
+		{Asset: "bitcoin", Currency: "usd", Interval: market.FiveMinutely},
+		{Asset: "bitcoin", Metric: market.MVRV, Interval: market.Daily},
 	} {
 		_, err := c.Series(t.Context(), wiretest.Once, k, []market.Range{{From: 0, To: k.Interval.Step()}})
 		wiretest.WantKind(t, fmt.Sprint(k), err, fault.UpstreamNotFound)

@@ -80,11 +80,13 @@ func TestRequests(t *testing.T) {
 			"/v1/btc/exchange-flows/netflow?window=hour&from=20260309T200000&to=20260310T110000&limit=16&exchange=all_exchange",
 		},
 		{ // the running hour and day are not asked for
-			key(market.SOPR, market.Hourly), []market.Range{{From: hour("10T11"), To: hour("10T14")}},
+			key(market.SOPR, market.Hourly),
+			[]market.Range{{From: hour("10T11"), To: hour("10T14")}},
 			"/v1/btc/market-indicator/sopr?window=hour&from=20260310T110000&to=20260310T110000&limit=1",
 		},
 		{
-			market.SeriesKey{Asset: "ethereum", Metric: market.Fees, Interval: market.Daily}, days(t, "2026-03-09", "2026-03-10"),
+			market.SeriesKey{Asset: "ethereum", Metric: market.Fees, Interval: market.Daily},
+			days(t, "2026-03-09", "2026-03-10"),
 			"/v1/eth/network-data/fees?window=day&from=20260309&to=20260309&limit=1",
 		},
 	} {
