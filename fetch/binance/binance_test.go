@@ -232,3 +232,12 @@ func TestErrors(t *testing.T) {
 		return err
 	})
 }
+
+// TestIDs compares ids.csv with CoinGecko's list.
+func TestIDs(t *testing.T) {
+	symbols := make(map[string]string)
+	for id, their := range client(t, "http://localhost", "", midMarch).ids {
+		symbols[id] = strings.TrimSuffix(their[0], "USDT")
+	}
+	wiretest.CheckIDs(t, "../..", symbols)
+}

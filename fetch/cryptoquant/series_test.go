@@ -439,6 +439,15 @@ func TestDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, stamp := range stamps {
+		row := fmt.Sprintf("| `%s` | documented |", stamp.key)
+		if stamp.unverified {
+			row = fmt.Sprintf("| `%s` | unverified |", stamp.key)
+		}
+		if !strings.Contains(string(text), row) {
+			t.Errorf("docs/providers.md lacks the row %s", row)
+		}
+	}
 	for name, m := range metrics {
 		unit, state := m.unit, "documented"
 		if unit == "" {
