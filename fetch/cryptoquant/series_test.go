@@ -162,14 +162,24 @@ func TestEveryMetric(t *testing.T) {
 // TestAnyQuestion: whatever is missing, whatever the plan and however short it cuts its answers, everything asked for is
 // answered or beyond, the values are right, and what is bought again is nothing.
 func TestAnyQuestion(t *testing.T) {
+	type host struct {
+		sim *simulator.Simulator
+		url string
+	}
+	hosts := map[string]host{}
 	rapid.Check(t, func(rt *rapid.T) {
 		i := rapid.SampledFrom([]market.Interval{market.Daily, market.Hourly}).Draw(rt, "interval")
 		o := simulator.CryptoQuant{
 			Reach: rapid.SampledFrom([]string{"P0D", "P3Y", "P6M", "P30D"}).Draw(rt, "reach"),
 			Rows:  rapid.SampledFrom([]int{0, 100, 400}).Draw(rt, "rows"),
 		}
-		sim, base := simulated(t, midMarch, o)
-		c := client(t, base, midMarch)
+		name := fmt.Sprint(o)
+		if hosts[name].sim == nil {
+			sim, url := simulated(t, midMarch, o)
+			hosts[name] = host{sim, url}
+		}
+		sim := hosts[name].sim
+		c := client(t, hosts[name].url, midMarch)
 		end := i.Floor(midMarch.UnixMilli())
 		var missing []market.Range
 		at := end - rapid.Int64Range(1, 3000).Draw(rt, "back")*i.Step()
