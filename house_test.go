@@ -49,8 +49,11 @@ var arrows = map[string][]string{
 	"limit/quota/quotatest": {"limit/quota", "fault"},
 
 	"fetch":           {"market", "limit", "limit/quota", "fault"},
-	"fetch/*":         {"market", "fault"},
+	"fetch/*":         {"market", "fault", "fetch/wire"},
+	"fetch/wire":      {"market", "fault"},
 	"fetch/simulator": {"market"},
+
+	"fetch/wire/wiretest": {"market", "fault", "fetch/wire"},
 
 	"graph":     {"market", "auth", "audit", "limit", "bill", "jobs", "relay"},
 	"resolvers": {"graph", "loaders", "market", "auth", "limit", "audit", "bill", "jobs", "fault", "relay"},
