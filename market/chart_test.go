@@ -87,7 +87,7 @@ func TestCachedChartReadsBackEqual(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		req := ChartRequest{SeriesKey{Asset: rapid.SampledFrom([]string{"bitcoin", "0x", "1move token"}).Draw(t, "id"), Currency: "eur", Interval: Hourly}, Days(rapid.IntRange(1, 10000).Draw(t, "days"))}
 		n := rapid.IntRange(0, 40).Draw(t, "n")
-		c := &Chart{Asset: Asset{ID: req.Asset}, Currency: req.Currency, Interval: req.Interval, Days: req.Days, Sources: []string{"coingecko"}, FetchedAt: t0, FreshUntil: t0.Add(time.Minute)}
+		c := &Chart{Reading: Reading{Asset: Asset{ID: req.Asset}, Interval: req.Interval, Days: req.Days, Sources: []string{"coingecko"}, FetchedAt: t0, FreshUntil: t0.Add(time.Minute)}, Currency: req.Currency}
 		for i := range n {
 			c.Timestamps = append(c.Timestamps, int64(i)*3_600_000)
 			for _, column := range []*Column{&c.Prices, &c.MarketCaps, &c.Volumes} {
@@ -145,7 +145,7 @@ func TestCachedQuoteReadsBackEqual(t *testing.T) {
 func FuzzDecodeCached(f *testing.F) {
 	pair, req := Pair{"bitcoin", "usd"}, dailyRequest(1)
 	f.Add(encodeQuote(pair, &Quote{Pair: pair, Source: "x"}))
-	f.Add(encodeChart(req, &Chart{Timestamps: Timestamps{1}, Prices: Column{1}, MarketCaps: Column{1}, Volumes: Column{1}}))
+	f.Add(encodeChart(req, &Chart{Reading: Reading{Timestamps: Timestamps{1}}, Prices: Column{1}, MarketCaps: Column{1}, Volumes: Column{1}}))
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		_, _ = decodeQuote(pair, b)
 		_, _ = decodeChart(req, Asset{}, b)

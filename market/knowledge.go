@@ -10,7 +10,7 @@ const planRetry = 24 * time.Hour
 
 // knowledge is what a provider's answer teaches about a series: which instants have points, which have none and when it
 // is worth to ask for those again.
-func knowledge(interval Interval, f Fetched, old []Known) []Known {
+func knowledge(key SeriesKey, f Fetched, old []Known) []Known {
 	var known []Known
 	say := func(from, to int64, due int64, tries int, hole HoleReason) {
 		r := Range{from, to}
@@ -22,7 +22,7 @@ func knowledge(interval Interval, f Fetched, old []Known) []Known {
 		say(f.Beyond.From, f.Beyond.To, f.FetchedAt.Add(planRetry).UnixMilli(), 0, BeyondPlan)
 	}
 
-	fetched, step := f.FetchedAt.UnixMilli(), interval.Step()
+	fetched, step := f.FetchedAt.UnixMilli(), key.Interval.Step()
 	hole := func(from, to int64, before bool) {
 		if from >= to {
 			return
@@ -33,25 +33,42 @@ func knowledge(interval Interval, f Fetched, old []Known) []Known {
 		}
 		tries, due := retryHole(Range{from, to}, f.FetchedAt, old)
 		// The newest point may only be late: that it lacks is no news before it has settled.
-		if last := to - step; fetched < interval.SettledAt(last) {
+		if last := to - step; fetched < key.SettledAt(last) {
 			say(from, last, due, tries, UpstreamHole)
-			say(last, to, interval.SettledAt(last), 0, UpstreamHole)
+			say(last, to, key.SettledAt(last), 0, UpstreamHole)
 			return
 		}
 		say(from, to, due, tries, UpstreamHole)
 	}
 	next, none := f.Covers.From, true
-	slots(f.Points, interval, f.Covers, func(slot int64, _ *Point) {
+	slots(f.Points, key.Interval, f.Covers, func(slot int64, _ *Point) {
 		hole(next, slot, none)
-		due := int64(0)
-		if settled := interval.SettledAt(slot); fetched < settled {
-			due = settled
-		}
-		say(slot, slot+step, due, 0, "")
+		say(slot, slot+step, key.boughtAgainAt(slot, fetched), 0, "")
 		next, none = slot+step, false
 	})
 	hole(next, f.Covers.To, false)
 	return MergeKnown(nil, known)
+}
+
+// revisedFor is how long after the end of its step a metric's value may still be revised (CryptoQuant regroups addresses
+// every week), and revisionStep how often it is bought again meanwhile: once a day, at the time when the day's new point
+// has settled, so that one call carries both.
+const (
+	revisedFor   = 8 * 24 * time.Hour
+	revisionStep = 24 * time.Hour
+)
+
+// boughtAgainAt is when a point that was fetched is to be bought again; 0: never.
+func (k SeriesKey) boughtAgainAt(instant, fetched int64) int64 {
+	switch settled := k.SettledAt(instant); {
+	case fetched < settled:
+		return settled
+	case k.OnChain() && fetched < instant+k.Interval.Step()+revisedFor.Milliseconds():
+		lag := Daily.SettledAt(0)
+		return floorTo(fetched-lag, revisionStep.Milliseconds()) + revisionStep.Milliseconds() + lag
+	default:
+		return 0
+	}
 }
 
 // retryHole is how often a hole has been asked for by now, and when it is due again.
