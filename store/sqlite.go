@@ -153,7 +153,7 @@ func (s *sqlite) unavailable(err error) bool {
 		return true
 	case sqlite3.SQLITE_ERROR:
 		// There is no code for a table that is not there yet. This one is of the newest migration.
-		migrated, err := s.exists(context.Background(), "access.api_keys")
+		migrated, err := s.exists(context.Background(), "onchain.coverage")
 		return err == nil && !migrated
 	}
 	return false
