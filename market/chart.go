@@ -191,8 +191,9 @@ func slots(points []Point, interval Interval, window Range, yield func(slot int6
 func distance(a, b int64) int64 { return max(a-b, b-a) }
 
 // read puts a series' history on the grid: it calls size with the most points there can be, and add for each that there
-// is. Holes that nothing is known of are reported as failed: the provider could not be asked.
-func (req SeriesRequest) read(r *Reading, asset Asset, h History, window Range, size func(n int), add func(p *Point)) {
+// is. Holes that nothing is known of are reported as failed: the provider could not be asked. The providers are in order
+// of preference.
+func (req SeriesRequest) read(r *Reading, asset Asset, h History, window Range, providers []string, size func(n int), add func(p *Point)) {
 	r.Asset, r.Interval, r.Days = asset, req.Interval, req.Days
 	n := int(min((window.To-window.From)/req.Interval.Step(), int64(len(h.Points))))
 	r.Timestamps = make(Timestamps, 0, n)
@@ -200,7 +201,7 @@ func (req SeriesRequest) read(r *Reading, asset Asset, h History, window Range, 
 
 	next := window.From // the first grid instant not yet accounted for
 	slots(h.Points, req.Interval, window, func(slot int64, p *Point) {
-		r.addHoles(Range{next, slot}, h.Known)
+		r.addHoles(Range{next, slot}, h.Known, providers)
 		next = slot + req.Interval.Step()
 		r.Timestamps = append(r.Timestamps, slot)
 		add(p)
@@ -211,7 +212,7 @@ func (req SeriesRequest) read(r *Reading, asset Asset, h History, window Range, 
 			r.FetchedAt = p.FetchedAt
 		}
 	})
-	r.addHoles(Range{next, window.To}, h.Known)
+	r.addHoles(Range{next, window.To}, h.Known, providers)
 
 	if len(r.Timestamps) == 0 {
 		for _, k := range h.Known {
@@ -224,9 +225,9 @@ func (req SeriesRequest) read(r *Reading, asset Asset, h History, window Range, 
 }
 
 // readChart reads a chart.
-func readChart(req ChartRequest, asset Asset, h History, window Range) *Chart {
+func readChart(req ChartRequest, asset Asset, h History, window Range, providers []string) *Chart {
 	c := &Chart{Currency: req.Currency}
-	req.read(&c.Reading, asset, h, window, func(n int) {
+	req.read(&c.Reading, asset, h, window, providers, func(n int) {
 		values := make([]float64, 3*n)
 		c.Prices, c.MarketCaps, c.Volumes = values[:0:n], values[n:n:2*n], values[2*n:2*n:3*n]
 	}, func(p *Point) {
@@ -250,36 +251,40 @@ func (r *Reading) cover() {
 	}
 }
 
-// addHoles reports a range without points, cut by what is known of it.
-func (r *Reading) addHoles(gap Range, known []Known) {
+// addHoles reports a range without points, cut by what is known of it: what the most preferred provider says that has the
+// series at all.
+func (r *Reading) addHoles(gap Range, known []Known, providers []string) {
 	if gap.Empty() {
 		return
 	}
-	add := func(part Range, reason HoleReason) {
-		if part.Empty() || reason == NotListed && r.Days == AllDays {
-			return // "max" begins where the asset begins
-		}
-		if n := len(r.Coverage.Holes); n > 0 && r.Coverage.Holes[n-1].Reason == reason && r.Coverage.Holes[n-1].To.UnixMilli() == part.From {
-			r.Coverage.Holes[n-1].To = time.UnixMilli(part.To).UTC()
-			return
-		}
-		r.Coverage.Holes = append(r.Coverage.Holes, Hole{time.UnixMilli(part.From).UTC(), time.UnixMilli(part.To).UTC(), reason})
-	}
 	for _, k := range known {
 		part := gap.Intersect(k.Range)
-		if part.Empty() {
+		if part.Empty() || len(providers) == 0 || k.Provider != providers[0] {
 			continue
 		}
-		add(Range{gap.From, part.From}, Failed)
-		reason := k.Hole
-		switch {
+		r.addHole(Range{gap.From, part.From}, Failed)
+		switch reason := k.Hole; {
+		case reason == NotOffered && len(providers) > 1:
+			r.addHoles(part, known, providers[1:])
 		case reason == "":
-			reason = UpstreamHole // known to have points around here, and none at this instant
+			r.addHole(part, UpstreamHole) // known to have points around here, and none at this instant
 		case reason == NotListed && len(r.Timestamps) > 0:
-			reason = UpstreamHole // a later answer reached farther back and found points
+			r.addHole(part, UpstreamHole) // a later answer reached farther back and found points
+		default:
+			r.addHole(part, reason)
 		}
-		add(part, reason)
 		gap.From = part.To
 	}
-	add(gap, Failed)
+	r.addHole(gap, Failed)
+}
+
+func (r *Reading) addHole(part Range, reason HoleReason) {
+	if part.Empty() || reason == NotListed && r.Days == AllDays {
+		return // "max" begins where the asset begins
+	}
+	if n := len(r.Coverage.Holes); n > 0 && r.Coverage.Holes[n-1].Reason == reason && r.Coverage.Holes[n-1].To.UnixMilli() == part.From {
+		r.Coverage.Holes[n-1].To = time.UnixMilli(part.To).UTC()
+		return
+	}
+	r.Coverage.Holes = append(r.Coverage.Holes, Hole{time.UnixMilli(part.From).UTC(), time.UnixMilli(part.To).UTC(), reason})
 }

@@ -23,7 +23,7 @@ func TestReadChart(t *testing.T) {
 	t.Run("the nearest sample to each instant, whatever its stamp", func(t *testing.T) {
 		req := ChartRequest{SeriesKey{Asset: "bitcoin", Currency: "usd", Interval: Hourly}, 1}
 		h := History{Points: []Point{point(hour(7, 58), 1), point(hour(8, 1), 2), point(hour(8, 29), 3), point(hour(9, 31), 4)}, Known: []Known{known(Range{hour(8, 0), hour(11, 0)}, "")}}
-		c := readChart(req, Asset{ID: "bitcoin"}, h, Range{hour(8, 0), hour(11, 0)})
+		c := readChart(req, Asset{ID: "bitcoin"}, h, Range{hour(8, 0), hour(11, 0)}, only)
 		if !slices.Equal(c.Timestamps, Timestamps{hour(8, 0), hour(10, 0)}) || !slices.Equal(c.Prices, Column{2, 4}) {
 			t.Errorf("got %v %v", c.Timestamps, c.Prices)
 		}
@@ -36,7 +36,7 @@ func TestReadChart(t *testing.T) {
 			{Stamp: day(1), Price: 0, MarketCap: 0, Volume: 0},
 			{Stamp: day(2), Price: 1, MarketCap: math.NaN(), Volume: math.NaN()},
 		}, Known: []Known{known(Range{day(1), day(3)}, "")}}
-		c := readChart(dailyRequest(2), Asset{}, h, Range{day(1), day(3)})
+		c := readChart(dailyRequest(2), Asset{}, h, Range{day(1), day(3)}, only)
 		got, err := json.Marshal([]any{c.Prices, c.MarketCaps, c.Volumes})
 		if err != nil || string(got) != `[[0,1],[null,null],[0,null]]` {
 			t.Errorf("got %s %v", got, err)
@@ -47,16 +47,16 @@ func TestReadChart(t *testing.T) {
 	})
 	t.Run("max begins with the first point; a number of days says that the asset is younger", func(t *testing.T) {
 		h := History{Points: []Point{point(day(5), 1)}, Known: []Known{known(Range{genesis, day(5)}, NotListed), known(Range{day(5), day(6)}, "")}}
-		if c := readChart(dailyRequest(AllDays), Asset{}, h, Range{genesis, day(6)}); !c.Coverage.Complete || len(c.Coverage.Holes) != 0 {
+		if c := readChart(dailyRequest(AllDays), Asset{}, h, Range{genesis, day(6)}, only); !c.Coverage.Complete || len(c.Coverage.Holes) != 0 {
 			t.Errorf("max: %+v", c.Coverage)
 		}
-		c := readChart(dailyRequest(5), Asset{}, h, Range{day(1), day(6)})
+		c := readChart(dailyRequest(5), Asset{}, h, Range{day(1), day(6)}, only)
 		if c.Coverage.Complete || len(c.Coverage.Holes) != 1 || c.Coverage.Holes[0].Reason != NotListed || c.Coverage.Holes[0].To.UnixMilli() != day(5) {
 			t.Errorf("5 days: %+v", c.Coverage)
 		}
 	})
 	t.Run("what is not known could not be asked", func(t *testing.T) {
-		c := readChart(dailyRequest(3), Asset{}, History{}, Range{day(1), day(4)})
+		c := readChart(dailyRequest(3), Asset{}, History{}, Range{day(1), day(4)}, only)
 		if len(c.Coverage.Holes) != 1 || c.Coverage.Holes[0].Reason != Failed || c.Coverage.From != nil {
 			t.Errorf("got %+v", c.Coverage)
 		}

@@ -32,7 +32,7 @@ type readable interface {
 type kind[V readable] interface {
 	// offered tells whether there is a provider of such a series.
 	offered(k SeriesKey) bool
-	read(r SeriesRequest, asset Asset, h History, window Range) V
+	read(r SeriesRequest, asset Asset, h History, window Range, providers []string) V
 	encode(r SeriesRequest, v V) []byte
 	decode(r SeriesRequest, asset Asset, b []byte) (V, error)
 }
@@ -42,8 +42,8 @@ type charts struct{}
 
 func (charts) offered(SeriesKey) bool { return true } // which of them there are, only the provider knows
 
-func (charts) read(r SeriesRequest, asset Asset, h History, window Range) *Chart {
-	return readChart(r, asset, h, window)
+func (charts) read(r SeriesRequest, asset Asset, h History, window Range, providers []string) *Chart {
+	return readChart(r, asset, h, window, providers)
 }
 
 func (charts) encode(r SeriesRequest, c *Chart) []byte { return encodeChart(r, c) }
@@ -75,9 +75,7 @@ func askSeries[V readable](s *Service, kind kind[V], all *snapshot, requests []S
 		if kind.offered(r.SeriesKey) {
 			return false
 		}
-		window := r.window(q.now)
-		v, err := readLoaded(s, q, r, loaded{history: History{}.notOffered([]Range{window}, q.now)}, window, Freshness{}, q.now)
-		q.answer(r, v, err)
+		q.answer(r, q.unoffered(s, r), nil)
 		return true
 	})
 	return q
@@ -216,8 +214,8 @@ func (s *Service) loadSeries(ctx context.Context, windows []Window, fresh Freshn
 	var group sync.WaitGroup
 	places := make(chan struct{}, maxSeriesAtOnce)
 	for i, w := range windows {
-		lacking := missing(w.Range, histories[i].Known, now)
-		if len(lacking) == 0 || fresh.suffices(w.SeriesKey, lacking, now, s.ttl(w.SeriesKey)) {
+		wants := missing(w.Range, histories[i].Known, s.opts.Source.Providers(w.SeriesKey), now)
+		if len(wants) == 0 || fresh.suffices(w.SeriesKey, wants, now, s.ttl(w.SeriesKey)) {
 			tally.Served(telemetry.Database, 1)
 			settle(w.SeriesKey, loaded{window: w.Range, history: histories[i]})
 			continue
@@ -229,7 +227,7 @@ func (s *Service) loadSeries(ctx context.Context, windows []Window, fresh Freshn
 			defer settleOnPanic(s, []SeriesKey{w.SeriesKey}, func(k SeriesKey, _ struct{}, err error) {
 				settle(k, loaded{window: w.Range, err: err})
 			})
-			history, err := s.fetchSeries(ctx, w.SeriesKey, lacking, histories[i])
+			history, err := s.fetchSeries(ctx, w, histories[i], now)
 			settle(w.SeriesKey, loaded{w.Range, history, err})
 		})
 	}
@@ -241,41 +239,69 @@ func (f Freshness) suffices(k SeriesKey, lacking []Range, now time.Time, ttl tim
 	return f.MaxAge > ttl && k.DueAt(lacking[0].From) > now.Add(ttl-f.MaxAge).UnixMilli()
 }
 
-// fetchSeries asks the providers for what lacks of a series, saves each of their answers whole, and gives the history
-// with them. With an error the history has what could be had.
-func (s *Service) fetchSeries(ctx context.Context, key SeriesKey, lacking []Range, h History) (History, error) {
-	if err := s.refusals.of(key); err != nil {
-		return h, err
+// fetchSeries asks the providers, one after the other, for what lacks of a series, and gives the history with their answers.
+// With an error, which is the most preferred provider's, the history has what could be had.
+func (s *Service) fetchSeries(ctx context.Context, w Window, h History, now time.Time) (History, error) {
+	var first error
+	providers := s.opts.Source.Providers(w.SeriesKey)
+	for rank, provider := range providers {
+		wants := wanted(w.Range, h.Known, providers, rank, now)
+		if len(wants) == 0 {
+			continue
+		}
+		answers, err := s.askProvider(ctx, provider, w.SeriesKey, wants)
+		if isRefusal(err) && (rank > 0 || w.OnChain()) {
+			h = s.saveSeries(ctx, SeriesWrite{SeriesKey: w.SeriesKey, Fetched: Fetched{Source: provider, FetchedAt: now}, Known: notOffered(wants, provider, now)}, h)
+			continue
+		}
+		given := givenBefore(h.Known, providers, rank, now)
+		for i, f := range answers {
+			known := knowledge(w.SeriesKey, f, h.Known)
+			if err == nil && i == len(answers)-1 {
+				known = append(known, unanswered(wants, answers, h.Known)...)
+			}
+			f.Points = slices.DeleteFunc(f.Points, func(p Point) bool { return given(w.Interval.Snap(p.Stamp)) })
+			h = s.saveSeries(ctx, SeriesWrite{SeriesKey: w.SeriesKey, Fetched: f, Known: known}, h)
+		}
+		if first == nil {
+			first = err
+		}
+		if ctx.Err() != nil {
+			break
+		}
 	}
-	answers, err := s.opts.Source.Series(ctx, s.opts.Source.Providers(key)[0], key, lacking)
-	s.refusals.remember(key, err)
+	return h, first
+}
+
+// askProvider asks one provider, unless it has just refused the same for good.
+func (s *Service) askProvider(ctx context.Context, provider string, key SeriesKey, wants []Range) ([]Fetched, error) {
+	asked := refused{provider, key}
+	if err := s.refusals.of(asked); err != nil {
+		return nil, err
+	}
+	answers, err := s.opts.Source.Series(ctx, provider, key, wants)
+	s.refusals.remember(asked, err)
 	if err == nil && len(answers) == 0 {
 		err = fault.New(fault.UpstreamNonsense, "")
 	}
-	for i, f := range answers {
-		w := SeriesWrite{SeriesKey: key, Fetched: f, Known: knowledge(key, f, h.Known)}
-		if err == nil && i == len(answers)-1 {
-			w.Known = append(w.Known, unanswered(lacking, answers, h.Known)...)
-		}
-		s.visitStore(ctx, "save series", func(ctx context.Context) error { return s.opts.Store.SaveSeries(ctx, w) })
-		h = h.Apply(w)
-	}
-	return h, err
+	return answers, err
+}
+
+// saveSeries stores a provider's answer whole, and gives the history with it.
+func (s *Service) saveSeries(ctx context.Context, w SeriesWrite, h History) History {
+	s.visitStore(ctx, "save series", func(ctx context.Context) error { return s.opts.Store.SaveSeries(ctx, w) })
+	return h.Apply(w)
 }
 
 // unanswered makes holes of what was asked for and what no answer speaks of, so that it is not asked for at once again.
-func unanswered(lacking []Range, answers []Fetched, old []Known) []Known {
-	for _, f := range answers {
-		rest := lacking[:0:0]
-		for _, r := range lacking {
-			rest = append(rest, Subtract(Subtract([]Range{r}, f.Covers), f.Beyond)...)
-		}
-		lacking = rest
-	}
+func unanswered(wants []Range, answers []Fetched, old []Known) []Known {
 	last := answers[len(answers)-1]
-	known := make([]Known, len(lacking))
-	for i, r := range lacking {
-		tries, due := retryHole(r, last.FetchedAt, old)
+	for _, f := range answers {
+		wants = Subtract(Subtract(wants, f.Covers), f.Beyond)
+	}
+	known := make([]Known, len(wants))
+	for i, r := range wants {
+		tries, due := retryHole(r, last, old)
 		known[i] = Known{Range: r, Provider: last.Source, FetchedAt: last.FetchedAt, DueAt: due, Tries: tries, Hole: UpstreamHole}
 	}
 	return known
@@ -284,14 +310,12 @@ func unanswered(lacking []Range, answers []Fetched, old []Known) []Known {
 // readLoaded reads a loaded series for a request. A provider's failure is an error, unless the caller consents to what is
 // there.
 func readLoaded[V readable](s *Service, q *seriesQuestion[V], r SeriesRequest, l loaded, window Range, fresh Freshness, now time.Time) (V, error) {
-	lacking := missing(window, l.history.Known, now)
-	if l.err != nil && len(lacking) == 0 {
-		l.err = nil // what failed was in another caller's part of the series
+	providers := s.opts.Source.Providers(r.SeriesKey)
+	lacks := lacking(window, l.history.Known, providers, now)
+	if l.err != nil && len(lacks) == 0 {
+		l.err = nil // what failed was in another caller's part of the series, or another provider had it
 	}
-	if r.OnChain() && fault.Is(l.err, fault.UpstreamNotFound) { // offered, and then it was not
-		l.history, l.err, lacking = l.history.notOffered(lacking, now), nil, nil
-	}
-	v := q.kind.read(r, q.all.asset(r.Asset), l.history, window)
+	v := q.kind.read(r, q.all.asset(r.Asset), l.history, window, providers)
 	read := v.reading()
 	if l.err != nil && !fresh.consents(read, r.SeriesKey, s.ttl(r.SeriesKey), now) {
 		if fault.Is(l.err, fault.UpstreamRejected) {
@@ -299,24 +323,30 @@ func readLoaded[V readable](s *Service, q *seriesQuestion[V], r SeriesRequest, l
 		}
 		return nil, l.err
 	}
-	read.Stale = len(lacking) > 0
+	read.Stale = len(lacks) > 0
 	if read.FetchedAt.IsZero() {
 		read.FetchedAt = now
 	}
-	read.FreshUntil = now.Add(s.ttl(r.SeriesKey))
-	if next := time.UnixMilli(r.DueAt(window.To)); next.Before(read.FreshUntil) {
-		read.FreshUntil = next
-	}
+	read.FreshUntil = s.freshUntil(r, window, now)
 	return v, nil
 }
 
-// notOffered is the history with holes for what nobody offers.
-func (h History) notOffered(lacking []Range, now time.Time) History {
-	known := make([]Known, len(lacking))
-	for i, r := range lacking {
-		known[i] = Known{Range: r, FetchedAt: now, Hole: NotOffered}
+// freshUntil is when an answer expires: with its TTL, and at the latest when its next point is due.
+func (s *Service) freshUntil(r SeriesRequest, window Range, now time.Time) time.Time {
+	expires := now.Add(s.ttl(r.SeriesKey))
+	if next := time.UnixMilli(r.DueAt(window.To)); next.Before(expires) {
+		return next
 	}
-	return History{h.Points, MergeKnown(h.Known, known)}
+	return expires
+}
+
+// unoffered is the answer where nobody offers the series: one hole.
+func (q *seriesQuestion[V]) unoffered(s *Service, r SeriesRequest) V {
+	window := r.window(q.now)
+	const nobody = ""
+	v := q.kind.read(r, q.all.asset(r.Asset), History{Known: notOffered([]Range{window}, nobody, q.now)}, window, []string{nobody})
+	v.reading().FreshUntil = s.freshUntil(r, window, q.now)
+	return v
 }
 
 // noSuch is the fault of a series that no asset like this has.

@@ -113,7 +113,7 @@ func (s *fakeSource) Quotes(_ context.Context, pairs []market.Pair) ([]market.Qu
 
 func (s *fakeSource) Offers() []market.Offer { return nil }
 
-func (s *fakeSource) Providers(market.SeriesKey) []string { return []string{"fake"} }
+func (s *fakeSource) Providers(market.SeriesKey) []string { return []string{"test"} }
 
 func (s *fakeSource) Series(_ context.Context, _ string, key market.SeriesKey, missing []market.Range) ([]market.Fetched, error) {
 	s.nCharts.Add(1)
@@ -168,10 +168,13 @@ func newHouse(t *testing.T) *house {
 }
 
 // restart is a new process on the same store: an empty cache and no memory of anything.
-func (h *house) restart() {
+func (h *house) restart() { h.with(h.source) }
+
+// with is a new process that asks a source.
+func (h *house) with(source market.Source) {
 	h.cache = &countedCache{Cache: cache.NewMemory(cache.MemoryOptions{MaxBytes: 16 << 20})}
 	h.Service = market.NewService(market.Options{
-		Store: h.store, Source: h.source, Cache: h.cache, Currencies: market.AllCurrencies(), Now: h.clock.Now, Log: slog.New(slog.DiscardHandler),
+		Store: h.store, Source: source, Cache: h.cache, Currencies: market.AllCurrencies(), Now: h.clock.Now, Log: slog.New(slog.DiscardHandler),
 		PriceTTL: ttl, DailyTTL: time.Hour, HourlyTTL: 5 * time.Minute,
 	})
 	if _, err := h.Asset(h.t.Context(), "bitcoin"); err != nil { // loads the catalogue, so that it is in nobody's budget

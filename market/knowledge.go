@@ -8,6 +8,9 @@ var holeRetries = [...]time.Duration{time.Hour, 24 * time.Hour, 7 * 24 * time.Ho
 // planRetry is how long a range stays out of reach before the plan is believed to have changed.
 const planRetry = 24 * time.Hour
 
+// offerRetry is how long a provider is believed not to have a series.
+const offerRetry = 7 * 24 * time.Hour
+
 // knowledge is what a provider's answer teaches about a series: which instants have points, which have none and when it
 // is worth to ask for those again.
 func knowledge(key SeriesKey, f Fetched, old []Known) []Known {
@@ -31,7 +34,7 @@ func knowledge(key SeriesKey, f Fetched, old []Known) []Known {
 			say(from, to, 0, 0, NotListed) // points begin later: there will never be any here
 			return
 		}
-		tries, due := retryHole(Range{from, to}, f.FetchedAt, old)
+		tries, due := retryHole(Range{from, to}, f, old)
 		// The newest point may only be late: that it lacks is no news before it has settled.
 		if last := to - step; fetched < key.SettledAt(last) {
 			say(from, last, due, tries, UpstreamHole)
@@ -71,18 +74,27 @@ func (k SeriesKey) boughtAgainAt(instant, fetched int64) int64 {
 	}
 }
 
-// retryHole is how often a hole has been asked for by now, and when it is due again.
-func retryHole(r Range, fetchedAt time.Time, old []Known) (tries int, due int64) {
+// retryHole is how often a provider has been asked for a hole by now, and when it is due again.
+func retryHole(r Range, f Fetched, old []Known) (tries int, due int64) {
 	tries = 1
 	for _, k := range old {
-		if k.Hole != "" && !k.Intersect(r).Empty() {
+		if k.Provider == f.Source && k.Hole != "" && !k.Intersect(r).Empty() {
 			tries = max(tries, k.Tries+1)
 		}
 	}
 	if tries <= len(holeRetries) {
-		due = fetchedAt.Add(holeRetries[tries-1]).UnixMilli()
+		due = f.FetchedAt.Add(holeRetries[tries-1]).UnixMilli()
 	}
 	return tries, due
+}
+
+// notOffered is what a provider's refusal teaches: it does not have the series at all.
+func notOffered(wants []Range, provider string, now time.Time) []Known {
+	known := make([]Known, len(wants))
+	for i, r := range wants {
+		known[i] = Known{Range: r, Provider: provider, FetchedAt: now, DueAt: now.Add(offerRetry).UnixMilli(), Hole: NotOffered}
+	}
+	return known
 }
 
 func anyPointsBefore(known []Known, t int64) bool {
@@ -94,32 +106,22 @@ func anyPointsBefore(known []Known, t int64) bool {
 	return false
 }
 
-// missing are the parts of a window that have to be asked for: nothing is known of them, or it is due again.
-func missing(window Range, known []Known, now time.Time) []Range {
-	rest, at := []Range{window}, now.UnixMilli()
-	for _, k := range known {
-		if k.DueAt == 0 || k.DueAt > at {
-			rest = Subtract(rest, k.Range)
-		}
-	}
-	return rest
-}
-
 // Apply is the history after a provider's answer was stored: the specification of [Store.SaveSeries], and how a chart
 // is served when the store is away.
 func (h History) Apply(w SeriesWrite) History {
 	kept := make([]Point, 0, len(h.Points)+len(w.Points))
 	newer := make(map[int64]bool) // grid instants that keep a point fetched later
-	fresh := make(map[int64]bool, len(w.Points))
+	fresh, answered := make(map[int64]bool, len(w.Points)), make(map[int64]bool, len(w.Points))
 	for _, p := range w.Points {
 		fresh[p.Stamp] = true
+		answered[w.Interval.Snap(p.Stamp)] = true
 	}
 	for _, p := range h.Points {
 		slot := w.Interval.Snap(p.Stamp)
 		switch {
 		case p.FetchedAt.After(w.FetchedAt):
 			newer[slot] = true
-		case w.Covers.Contains(slot), fresh[p.Stamp]:
+		case fresh[p.Stamp], w.Covers.Contains(slot) && (p.Source == w.Source || answered[slot]):
 			continue
 		}
 		kept = append(kept, p)

@@ -12,6 +12,9 @@ func point(stamp int64, price float64) Point {
 	return Point{Stamp: stamp, Price: price, MarketCap: price * 10, Volume: price * 2, Source: "test", FetchedAt: t0}
 }
 
+// only is the one provider of most tests.
+var only = []string{"test"}
+
 func day(n int) int64 { return ms(2026, 3, n, 0, 0) }
 
 func TestKnowledgeOfAnAnswer(t *testing.T) {
@@ -90,14 +93,14 @@ func TestKnowledgeOfAnAnswer(t *testing.T) {
 			t.Fatalf("got %+v", got)
 		}
 		settled := time.UnixMilli(got[1].DueAt)
-		if rest := missing(all, got, settled.Add(-time.Millisecond)); len(rest) != 0 {
+		if rest := missing(all, got, only, settled.Add(-time.Millisecond)); len(rest) != 0 {
 			t.Errorf("before it settled %v is missing", rest)
 		}
-		if rest := missing(all, got, settled); len(rest) != 1 || rest[0] != got[1].Range {
+		if rest := missing(all, got, only, settled); len(rest) != 1 || rest[0] != got[1].Range {
 			t.Errorf("once it settled %v is missing", rest)
 		}
 		again := knowledge(SeriesKey{Interval: Daily}, Fetched{Points: full[9:], Covers: got[1].Range, Source: "test", FetchedAt: settled}, got)
-		if rest := missing(all, MergeKnown(got, again), settled.Add(1000*time.Hour)); len(rest) != 0 {
+		if rest := missing(all, MergeKnown(got, again), only, settled.Add(1000*time.Hour)); len(rest) != 0 {
 			t.Errorf("bought a third time: %v", rest)
 		}
 	})
@@ -131,7 +134,7 @@ func TestWhatWasAnsweredIsNotAskedForAgain(t *testing.T) {
 		f := Fetched{Points: points, Covers: Range{day(from), day(to)}, Source: "test", FetchedAt: t0}
 		known := knowledge(SeriesKey{Interval: Daily}, f, nil)
 		known = append(known, unanswered(asked, []Fetched{f}, nil)...)
-		if rest := missing(asked[0], MergeKnown(nil, known), t0); len(rest) > 0 {
+		if rest := missing(asked[0], MergeKnown(nil, known), only, t0); len(rest) > 0 {
 			t.Fatalf("still missing: %v", rest)
 		}
 	})

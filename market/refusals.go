@@ -12,7 +12,13 @@ import (
 type refusals struct {
 	now     func() time.Time
 	mu      sync.Mutex
-	entries map[SeriesKey]refusal
+	entries map[refused]refusal
+}
+
+// refused is what was refused, and by whom.
+type refused struct {
+	provider string
+	SeriesKey
 }
 
 type refusal struct {
@@ -25,21 +31,26 @@ const (
 	maxRefusals = 10_000
 )
 
+// isRefusal tells whether a provider said that it does not have what it was asked for.
+func isRefusal(err error) bool {
+	return fault.Is(err, fault.UpstreamNotFound) || fault.Is(err, fault.UpstreamRejected)
+}
+
 // remember keeps the error if it is a refusal.
-func (r *refusals) remember(key SeriesKey, err error) {
-	if !fault.Is(err, fault.UpstreamNotFound) && !fault.Is(err, fault.UpstreamRejected) {
+func (r *refusals) remember(key refused, err error) {
+	if !isRefusal(err) {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.entries == nil || len(r.entries) >= maxRefusals {
-		r.entries = make(map[SeriesKey]refusal) // rather ask some again than grow
+		r.entries = make(map[refused]refusal) // rather ask some again than grow
 	}
 	r.entries[key] = refusal{err, r.now().Add(refusalTTL)}
 }
 
 // of is the refusal that is remembered of the series, or nil.
-func (r *refusals) of(key SeriesKey) error {
+func (r *refusals) of(key refused) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e, ok := r.entries[key]

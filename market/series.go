@@ -84,7 +84,7 @@ const (
 	Failed       HoleReason = "FAILED"        // the provider could not be asked
 )
 
-// Known is a range of a series that needs no asking: its points are stored, or it is known to have none.
+// Known is a range of a series that a provider need not be asked for: it gave points that are stored, or has none.
 type Known struct {
 	Range
 	Provider  string
@@ -98,14 +98,17 @@ type Known struct {
 	Hole HoleReason
 }
 
-// MergeKnown lays fresh knowledge over old: where both speak, fresh wins. The result is ascending, without overlaps,
-// and neighbours that say the same are joined. Neither argument is changed.
+// MergeKnown lays fresh knowledge over old: where both speak of the same provider, fresh wins. The result is ascending by
+// provider and range; a provider's ranges do not overlap, and neighbours that say the same are joined. Neither argument is
+// changed.
 func MergeKnown(old, fresh []Known) []Known {
 	out := slices.Clone(fresh)
 	for _, k := range old {
 		rest := []Range{k.Range}
 		for _, f := range fresh {
-			rest = Subtract(rest, f.Range)
+			if f.Provider == k.Provider {
+				rest = Subtract(rest, f.Range)
+			}
 		}
 		for _, r := range rest {
 			piece := k
@@ -113,7 +116,7 @@ func MergeKnown(old, fresh []Known) []Known {
 			out = append(out, piece)
 		}
 	}
-	slices.SortFunc(out, func(a, b Known) int { return cmp.Compare(a.From, b.From) })
+	SortKnown(out)
 	joined := out[:0]
 	for _, k := range out {
 		if k.Empty() {
@@ -129,6 +132,13 @@ func MergeKnown(old, fresh []Known) []Known {
 		joined = append(joined, k)
 	}
 	return joined
+}
+
+// SortKnown brings knowledge into the order of [MergeKnown].
+func SortKnown(known []Known) {
+	slices.SortFunc(known, func(a, b Known) int {
+		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.From, b.From))
+	})
 }
 
 func (k Known) alike(o Known) bool {
@@ -155,7 +165,7 @@ func Subtract(from []Range, r Range) []Range {
 // History is what the store has of a window of a series.
 type History struct {
 	Points []Point // ascending by stamp, those whose grid instant lies in the window
-	Known  []Known // ascending; of the whole series, not of the window alone
+	Known  []Known // in the order of [MergeKnown]; of the whole series, not of the window alone
 }
 
 // Fetched is what one call to a provider told about a series.

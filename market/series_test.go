@@ -31,10 +31,10 @@ func genKnown(provider string) *rapid.Generator[[]Known] {
 	})
 }
 
-// at is what the knowledge says of one instant.
-func at(known []Known, slot int64) (Known, bool) {
+// at is what the knowledge of a provider says of one instant.
+func at(known []Known, provider string, slot int64) (Known, bool) {
 	for _, k := range known {
-		if k.Contains(slot) {
+		if k.Provider == provider && k.Contains(slot) {
 			k.Range = Range{}
 			return k, true
 		}
@@ -44,24 +44,27 @@ func at(known []Known, slot int64) (Known, bool) {
 
 func TestMergeKnownSaysOfEachInstantWhatTheFreshSays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		old, fresh := genKnown("old").Draw(t, "old"), genKnown("fresh").Draw(t, "fresh")
+		old := slices.Concat(genKnown("a").Draw(t, "old a"), genKnown("b").Draw(t, "old b"))
+		fresh := slices.Concat(genKnown("b").Draw(t, "fresh b"), genKnown("c").Draw(t, "fresh c"))
 		before := slices.Clone(old)
 		merged := MergeKnown(old, fresh)
 		if !slices.Equal(old, before) {
 			t.Fatal("the argument was changed")
 		}
-		for slot := range int64(60) {
-			want, ok := at(fresh, slot)
-			if !ok {
-				want, ok = at(old, slot)
-			}
-			got, gotOK := at(merged, slot)
-			if got != want || gotOK != ok {
-				t.Fatalf("at %d: got %+v, want %+v", slot, got, want)
+		for _, provider := range []string{"a", "b", "c"} {
+			for slot := range int64(60) {
+				want, ok := at(fresh, provider, slot)
+				if !ok {
+					want, ok = at(old, provider, slot)
+				}
+				got, gotOK := at(merged, provider, slot)
+				if got != want || gotOK != ok {
+					t.Fatalf("%s at %d: got %+v, want %+v", provider, slot, got, want)
+				}
 			}
 		}
 		for i := 1; i < len(merged); i++ {
-			if merged[i].From < merged[i-1].To {
+			if merged[i].Provider == merged[i-1].Provider && merged[i].From < merged[i-1].To || merged[i].Provider < merged[i-1].Provider {
 				t.Fatalf("overlap or disorder: %+v", merged)
 			}
 			if merged[i].From == merged[i-1].To && merged[i].alike(merged[i-1]) {

@@ -72,7 +72,7 @@ CREATE TABLE {{.Table "charts.tails"}} (
 	missing    {{.SmallInt}} NOT NULL
 ) {{.Plain}};
 
--- Half-open ranges of grid instants that a series is known for; hole says why a range has no points, '' that it has.
+-- Half-open ranges of grid instants that a provider was asked for; hole says why a range has no points, '' that it has.
 CREATE TABLE {{.Table "charts.coverage"}} (
 	series_id  {{.Int}}    NOT NULL,
 	from_ts    {{.BigInt}} NOT NULL,
@@ -82,7 +82,7 @@ CREATE TABLE {{.Table "charts.coverage"}} (
 	due_at     {{.BigInt}} NOT NULL,
 	tries      {{.Int}}    NOT NULL,
 	hole       {{.Text}}   NOT NULL,
-	PRIMARY KEY (series_id, from_ts)
+	PRIMARY KEY (series_id, provider, from_ts)
 ) {{.Keyed}};
 
 CREATE TABLE {{.Table "ops.log"}} (

@@ -65,7 +65,7 @@ func (s *countedSource) Quotes(_ context.Context, pairs []market.Pair) ([]market
 
 func (s *countedSource) Offers() []market.Offer { return nil }
 
-func (s *countedSource) Providers(market.SeriesKey) []string { return []string{"counted"} }
+func (s *countedSource) Providers(market.SeriesKey) []string { return []string{"test"} }
 
 func (s *countedSource) Series(_ context.Context, _ string, _ market.SeriesKey, missing []market.Range) ([]market.Fetched, error) {
 	s.mu.Lock()

@@ -35,7 +35,7 @@ func (s *Store) Histories(ctx context.Context, windows []market.Window) ([]marke
 	}
 	for _, h := range histories {
 		slices.SortFunc(h.Points, func(a, b market.Point) int { return cmp.Compare(a.Stamp, b.Stamp) })
-		slices.SortFunc(h.Known, func(a, b market.Known) int { return cmp.Compare(a.From, b.From) })
+		market.SortKnown(h.Known)
 	}
 	return histories, nil
 }

@@ -10,6 +10,7 @@ import (
 type stamped struct {
 	Stamp     int64 `bun:"ts"`
 	FetchedAt int64 `bun:"fetched_at"`
+	Source    string
 }
 
 // plan is what a write changes of a series' points: the stamps to drop, then the points to put, which replace those with
@@ -22,9 +23,11 @@ func plan(w *market.SeriesWrite, stored []stamped) (drop []int64, put []market.P
 			newest[slot] = p.FetchedAt
 		}
 	}
-	replaced := make(map[int64]bool, len(w.Points))
+	replaced, answered := make(map[int64]bool, len(w.Points)), make(map[int64]bool, len(w.Points))
 	for _, p := range w.Points {
-		at, ok := newest[w.Interval.Snap(p.Stamp)]
+		slot := w.Interval.Snap(p.Stamp)
+		answered[slot] = true
+		at, ok := newest[slot]
 		if ok && at > p.FetchedAt.UnixMilli() {
 			continue
 		}
@@ -35,7 +38,9 @@ func plan(w *market.SeriesWrite, stored []stamped) (drop []int64, put []market.P
 		put = append(put, p)
 	}
 	for _, p := range stored {
-		if w.Covers.Contains(w.Interval.Snap(p.Stamp)) && p.FetchedAt <= w.FetchedAt.UnixMilli() && !replaced[p.Stamp] {
+		slot := w.Interval.Snap(p.Stamp)
+		ours := p.Source == w.Source || answered[slot]
+		if ours && w.Covers.Contains(slot) && p.FetchedAt <= w.FetchedAt.UnixMilli() && !replaced[p.Stamp] {
 			drop = append(drop, p.Stamp)
 		}
 	}

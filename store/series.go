@@ -61,8 +61,9 @@ func (s *Store) lockSeries(ctx context.Context, tx bun.Tx, k *seriesKind, key ma
 func (s *Store) savePoints(ctx context.Context, tx bun.Tx, k *seriesKind, id int64, w *market.SeriesWrite) error {
 	var stored []stamped
 	if r := reach(w); !r.Empty() {
-		err := tx.NewSelect().TableExpr(s.named(k.table("points"))).Column("ts", "fetched_at").
-			Where("series_id = ? AND ts >= ? AND ts < ?", id, r.From, r.To).Scan(ctx, &stored)
+		err := tx.NewSelect().TableExpr(s.named(k.table("points AS p"))).Join(s.named("JOIN charts.sources AS o ON o.id = p.source_id")).
+			ColumnExpr("p.ts, p.fetched_at, o.name AS source").
+			Where("p.series_id = ? AND p.ts >= ? AND p.ts < ?", id, r.From, r.To).Scan(ctx, &stored)
 		if err != nil {
 			return err
 		}
@@ -139,8 +140,10 @@ type knownRow struct {
 	Hole      string
 }
 
-func rowOfKnown(k market.Known) knownRow {
-	return knownRow{k.From, k.To, k.Provider, k.FetchedAt.UnixMilli(), k.DueAt, int64(k.Tries), string(k.Hole)}
+func rowsOfKnown(known []market.Known) []knownRow {
+	return of(known, func(k *market.Known) knownRow {
+		return knownRow{k.From, k.To, k.Provider, k.FetchedAt.UnixMilli(), k.DueAt, int64(k.Tries), string(k.Hole)}
+	})
 }
 
 func (r knownRow) known() market.Known {
@@ -158,7 +161,7 @@ func (s *Store) saveKnown(ctx context.Context, tx bun.Tx, k *seriesKind, id int6
 	var stored []knownRow
 	err := tx.NewSelect().TableExpr(s.named(k.table("coverage"))).
 		Column("from_ts", "to_ts", "provider", "fetched_at", "due_at", "tries", "hole").
-		Where("series_id = ?", id).Order("from_ts").Scan(ctx, &stored)
+		Where("series_id = ?", id).Scan(ctx, &stored)
 	if err != nil {
 		return err
 	}
@@ -166,12 +169,9 @@ func (s *Store) saveKnown(ctx context.Context, tx bun.Tx, k *seriesKind, id int6
 	for i, r := range stored {
 		old[i] = r.known()
 	}
-	merged := market.MergeKnown(old, fresh)
-	rows := make([]knownRow, len(merged))
-	for i, known := range merged {
-		rows[i] = rowOfKnown(known)
-	}
-	if slices.Equal(rows, stored) {
+	market.SortKnown(old)
+	rows := rowsOfKnown(market.MergeKnown(old, fresh))
+	if slices.Equal(rows, rowsOfKnown(old)) {
 		return nil
 	}
 	if _, err := tx.NewDelete().TableExpr(s.named(k.table("coverage"))).Where("series_id = ?", id).Exec(ctx); err != nil {
