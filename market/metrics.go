@@ -90,3 +90,50 @@ func (s *Service) Metrics(ctx context.Context, requests []MetricRequest, fresh F
 	}
 	return answerSeries(ctx, s, askSeries(s, metrics{s.opts.Source.Offers()}, all, requests), fresh)
 }
+
+// MetricInfo is what can be had of a metric from one provider.
+type MetricInfo struct {
+	Metric    Metric
+	Assets    []string
+	Intervals []Interval
+	Unit      string
+	Since     *time.Time // nil: not known
+	Provider  string
+}
+
+// Description says what the metric's values mean.
+func (i MetricInfo) Description() string { return i.Metric.Description() }
+
+// MetricCatalogue is what can be had, in the metrics' order, from the preferred provider first. Assets of which a provider
+// has the same stand together.
+func (s *Service) MetricCatalogue() []MetricInfo {
+	offers := s.opts.Source.Offers()
+	infos := make([]MetricInfo, 0, len(allMetrics))
+	for _, m := range allMetrics {
+		begin := len(infos)
+		for _, o := range offers {
+			if o.Metric != m {
+				continue
+			}
+			i := slices.IndexFunc(infos[begin:], o.sameFor)
+			if i < 0 {
+				i = len(infos) - begin
+				infos = append(infos, MetricInfo{Metric: m, Intervals: o.Intervals, Unit: o.Unit, Provider: o.Provider})
+				if since := o.Since.UTC(); !since.IsZero() {
+					infos[begin+i].Since = &since
+				}
+			}
+			infos[begin+i].Assets = append(infos[begin+i].Assets, o.Asset)
+		}
+	}
+	return infos
+}
+
+// sameFor tells whether the offer is the same, but for the asset.
+func (o Offer) sameFor(i MetricInfo) bool {
+	var since time.Time
+	if i.Since != nil {
+		since = *i.Since
+	}
+	return o.Provider == i.Provider && o.Unit == i.Unit && o.Since.Equal(since) && slices.Equal(o.Intervals, i.Intervals)
+}
