@@ -164,6 +164,21 @@ func (s *Source) Quotes(ctx context.Context, pairs []market.Pair) ([]market.Quot
 	return quotes, first
 }
 
+// packer is a price provider that can carry more for the same credit.
+type packer interface {
+	Riders(pairs, more []market.Pair) []market.Pair
+}
+
+// Riders is what market.Source says of it: the most preferred provider's word.
+func (s *Source) Riders(pairs, more []market.Pair) []market.Pair {
+	if len(s.opts.Prices) > 0 {
+		if p, ok := s.opts.Prices[0].(packer); ok {
+			return p.Riders(pairs, more)
+		}
+	}
+	return nil
+}
+
 // Providers is what market.Source says of it.
 func (s *Source) Providers(key market.SeriesKey) []string {
 	if key.OnChain() {

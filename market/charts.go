@@ -15,11 +15,15 @@ const maxSeriesAtOnce = 8
 
 // key is the answer's cache key.
 func (r SeriesRequest) key() string {
-	kind, of := "chart:", string(r.Currency)
-	if r.OnChain() {
-		kind, of = "onchain:", string(r.Metric)
+	return r.SeriesKey.key() + ":" + r.Days.String()
+}
+
+// key is what a replica that buys parts of the series claims.
+func (k SeriesKey) key() string {
+	if k.OnChain() {
+		return "onchain:" + k.Asset + ":" + string(k.Metric) + ":" + k.Interval.String()
 	}
-	return kind + r.Asset + ":" + of + ":" + r.Interval.String() + ":" + r.Days.String()
+	return "chart:" + k.Asset + ":" + string(k.Currency) + ":" + k.Interval.String()
 }
 
 // readable is what answers a SeriesRequest: a chart or a metric.
@@ -164,9 +168,7 @@ func answerSeries[V readable](ctx context.Context, s *Service, q *seriesQuestion
 		}
 		absent = again
 	}
-	if len(entries) > 0 {
-		s.opts.Cache.Set(context.WithoutCancel(ctx), entries)
-	}
+	s.keep(context.WithoutCancel(ctx), entries)
 	return q.answers
 }
 
@@ -202,6 +204,86 @@ func (s *Service) awaitSeries(ctx context.Context, requests []SeriesRequest, fre
 // loadSeries answers for windows of distinct series: one visit to the database for all, then for each series that lacks
 // something its provider's windows, side by side. Nobody waits for another's series.
 func (s *Service) loadSeries(ctx context.Context, windows []Window, fresh Freshness, now time.Time, settle func(SeriesKey, loaded)) {
+	histories := s.readHistories(ctx, windows)
+	tally := telemetry.TallyOf(ctx)
+	var lacking []*lackingSeries
+	for i, w := range windows {
+		wants := s.missing(w, histories[i], now)
+		if len(wants) == 0 || fresh.suffices(w.SeriesKey, wants, now, s.ttl(w.SeriesKey)) {
+			tally.Served(telemetry.Database, 1)
+			settle(w.SeriesKey, loaded{window: w.Range, history: histories[i]})
+			continue
+		}
+		tally.Served(telemetry.Upstream, 1)
+		lacking = append(lacking, &lackingSeries{w, histories[i]})
+	}
+	if len(lacking) > 0 {
+		s.buySeries(ctx, lacking, now, settle)
+	}
+}
+
+// lackingSeries is a window of which something has to be bought.
+type lackingSeries struct {
+	Window
+	history History
+}
+
+// buySeries has the providers asked for the series. One replica asks for a series, whatever the days; the others wait until
+// it is done, or its lease ends, and then find what it stored.
+func (s *Service) buySeries(ctx context.Context, lacking []*lackingSeries, now time.Time, settle func(SeriesKey, loaded)) {
+	keys := make([]string, len(lacking))
+	for i, l := range lacking {
+		keys[i] = l.key()
+	}
+	claims, release := s.claim(ctx, keys)
+	var held, again []*lackingSeries // what another replica is asking for; what one has just stored more of
+	for i, l := range lacking {
+		switch claims[i] {
+		case Held:
+			held = append(held, l)
+		case GrantedAfter:
+			again = append(again, l)
+		case Granted:
+		}
+	}
+	s.readAgain(ctx, again)
+	var group sync.WaitGroup
+	defer group.Wait()
+	if len(held) > 0 {
+		group.Go(func() { s.awaitOthers(ctx, held, now, settle) })
+	}
+	places := make(chan struct{}, maxSeriesAtOnce)
+	for i, l := range lacking {
+		if claims[i] == Held {
+			continue
+		}
+		places <- struct{}{}
+		group.Go(func() {
+			done := false
+			defer func() { <-places }()
+			defer func() { release(keys[i:i+1], done) }()
+			defer settleOnPanic(s, []SeriesKey{l.SeriesKey}, func(k SeriesKey, _ struct{}, err error) {
+				settle(k, loaded{window: l.Range, err: err})
+			})
+			history, err := s.fetchSeries(ctx, l.Window, l.history, now)
+			done = err == nil
+			settle(l.SeriesKey, loaded{l.Range, history, err})
+		})
+	}
+}
+
+// awaitOthers tries again a moment later what other replicas are asking for.
+func (s *Service) awaitOthers(ctx context.Context, held []*lackingSeries, now time.Time, settle func(SeriesKey, loaded)) {
+	if pause(ctx, pollDelay()) {
+		s.buySeries(ctx, held, now, settle)
+		return
+	}
+	for _, l := range held {
+		settle(l.SeriesKey, loaded{l.Range, l.history, elsewhere(ctx)})
+	}
+}
+
+func (s *Service) readHistories(ctx context.Context, windows []Window) []History {
 	histories := make([]History, len(windows))
 	s.visitStore(ctx, "histories", func(ctx context.Context) error {
 		rows, err := s.opts.Store.Histories(ctx, windows)
@@ -210,28 +292,24 @@ func (s *Service) loadSeries(ctx context.Context, windows []Window, fresh Freshn
 		}
 		return err
 	})
-	tally := telemetry.TallyOf(ctx)
-	var group sync.WaitGroup
-	places := make(chan struct{}, maxSeriesAtOnce)
-	for i, w := range windows {
-		wants := missing(w.Range, histories[i].Known, s.opts.Source.Providers(w.SeriesKey), now)
-		if len(wants) == 0 || fresh.suffices(w.SeriesKey, wants, now, s.ttl(w.SeriesKey)) {
-			tally.Served(telemetry.Database, 1)
-			settle(w.SeriesKey, loaded{window: w.Range, history: histories[i]})
-			continue
-		}
-		tally.Served(telemetry.Upstream, 1)
-		places <- struct{}{}
-		group.Go(func() {
-			defer func() { <-places }()
-			defer settleOnPanic(s, []SeriesKey{w.SeriesKey}, func(k SeriesKey, _ struct{}, err error) {
-				settle(k, loaded{window: w.Range, err: err})
-			})
-			history, err := s.fetchSeries(ctx, w, histories[i], now)
-			settle(w.SeriesKey, loaded{w.Range, history, err})
-		})
+	return histories
+}
+
+func (s *Service) readAgain(ctx context.Context, series []*lackingSeries) {
+	if len(series) == 0 {
+		return
 	}
-	group.Wait()
+	windows := make([]Window, len(series))
+	for i, l := range series {
+		windows[i] = l.Window
+	}
+	for i, h := range s.readHistories(ctx, windows) {
+		series[i].history = h
+	}
+}
+
+func (s *Service) missing(w Window, h History, now time.Time) []Range {
+	return missing(w.Range, h.Known, s.opts.Source.Providers(w.SeriesKey), now)
 }
 
 // suffices tells whether all that lacks is so young that the caller does without it.

@@ -111,6 +111,8 @@ func (s *fakeSource) Quotes(_ context.Context, pairs []market.Pair) ([]market.Qu
 	return s.quotes(pairs)
 }
 
+func (s *fakeSource) Riders(_, _ []market.Pair) []market.Pair { return nil }
+
 func (s *fakeSource) Offers() []market.Offer { return nil }
 
 func (s *fakeSource) Providers(market.SeriesKey) []string { return []string{"test"} }

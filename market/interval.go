@@ -89,6 +89,15 @@ func (i Interval) SettledAt(instant int64) int64 {
 	return instant + intervals[i].settled.Milliseconds()
 }
 
+// AgainAt is when (Unix ms) a point that was fetched before it settled is bought again: a day's once it has settled, all
+// others' together with the next point, so that it costs no call of its own.
+func (i Interval) AgainAt(instant int64) int64 {
+	if i == Daily {
+		return i.SettledAt(instant)
+	}
+	return max(i.SettledAt(instant), i.DueAt(instant+i.Step()))
+}
+
 func floorTo(x, step int64) int64 {
 	r := x % step
 	if r < 0 {

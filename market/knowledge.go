@@ -53,22 +53,22 @@ func knowledge(key SeriesKey, f Fetched, old []Known) []Known {
 	return MergeKnown(nil, known)
 }
 
-// revisedFor is how long after the end of its step a metric's value may still be revised (CryptoQuant regroups addresses
-// every week), and revisionStep how often it is bought again meanwhile: once a day, at the time when the day's new point
-// has settled, so that one call carries both.
-const (
-	revisedFor   = 8 * 24 * time.Hour
-	revisionStep = 24 * time.Hour
-)
+// revisedFor is how long after the end of its step a metric's value may still be revised: CryptoQuant regroups wallets every
+// week. Meanwhile it is bought again once a day, from the time on when the day's new point is bought for the second time
+// (02:00 UTC; an hour's is new then), so that one call carries all.
+const revisedFor = 8 * 24 * time.Hour
 
 // boughtAgainAt is when a point that was fetched is to be bought again; 0: never.
 func (k SeriesKey) boughtAgainAt(instant, fetched int64) int64 {
-	switch settled := k.SettledAt(instant); {
-	case fetched < settled:
-		return settled
+	switch day := Daily.Step(); {
+	case fetched < k.SettledAt(instant):
+		return k.AgainAt(instant)
 	case k.OnChain() && fetched < instant+k.Interval.Step()+revisedFor.Milliseconds():
-		lag := Daily.SettledAt(0)
-		return floorTo(fetched-lag, revisionStep.Milliseconds()) + revisionStep.Milliseconds() + lag
+		at := Daily.AgainAt(0)
+		if k.Interval != Daily {
+			at = k.Interval.DueAt(at)
+		}
+		return floorTo(fetched-at, day) + day + at
 	default:
 		return 0
 	}

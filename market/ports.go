@@ -38,6 +38,8 @@ type Source interface {
 	// that is not among the answers has no price, if the error is nil; with an error, pairs that are missing were not
 	// answered, and those that are there are good.
 	Quotes(ctx context.Context, pairs []Pair) ([]Quote, error)
+	// Riders are those of more that can be asked for together with pairs and cost no further call. It makes none.
+	Riders(pairs, more []Pair) []Pair
 	// Providers are the names of those that are asked for such a series, in order of preference.
 	Providers(key SeriesKey) []string
 	// Series asks one of them for the missing ranges of a chart or a metric (ascending grid ranges) in as few calls as its
@@ -59,6 +61,25 @@ type Cache interface {
 	// Set stores all entries in one round trip. An entry whose TTL is not positive is not stored.
 	Set(ctx context.Context, entries []CacheEntry)
 }
+
+// Leases let one replica at a time ask a provider for something, so that the others find its answer instead.
+type Leases interface {
+	// Claim claims all keys (each once) in one round trip. The result has a claim for each key, in order. What was granted is
+	// kept until it is released, and ends by itself some seconds after its holder died. Release gives back those of the
+	// keys that were granted; done tells that an answer is stored. Where it cannot be found out who holds a lease it is
+	// granted: rather two calls to a provider than none.
+	Claim(ctx context.Context, keys []string) (claims []Claim, release func(keys []string, done bool))
+}
+
+// Claim is what became of a claim.
+type Claim uint8
+
+// The claims.
+const (
+	Held         Claim = iota // somebody else has it
+	Granted                   // and for some seconds nobody had it
+	GrantedAfter              // and who had it a moment ago has stored an answer
+)
 
 // CacheHit is what a look-up found. Value must not be changed: it is shared.
 type CacheHit struct {

@@ -26,7 +26,11 @@ type priceQuestion struct {
 	start     time.Time
 	notBefore time.Time // quotes fetched after this are fresh enough
 	ttl       time.Duration
+	ending    []Pair // answered, but not for long
 }
+
+// renewLead is the part of a price's TTL before whose end it is renewed if it is still asked for.
+const renewLead = 16
 
 func (s *Service) askPrices(all *snapshot, pairs []Pair, fresh Freshness) *priceQuestion {
 	q := &priceQuestion{asked: ask[Pair, *Price](pairs, func(p Pair) error { return all.refuse(p.Asset) }), all: all, fresh: fresh, start: s.opts.Now(), ttl: s.opts.PriceTTL}
@@ -58,6 +62,9 @@ func (q *priceQuestion) take(hits []CacheHit, tally *telemetry.Tally) (absent []
 			if err == nil && (quote == nil || quote.FetchedAt.After(q.notBefore)) {
 				tally.Served(tierOf(hit), 1)
 				q.quoted(p, quote, nil)
+				if quote != nil && q.fresh.MaxAge == 0 && q.start.Sub(quote.FetchedAt) > q.ttl-q.ttl/renewLead {
+					q.ending = append(q.ending, p)
+				}
 				continue
 			}
 		}
@@ -87,6 +94,8 @@ func (s *Service) PricesInMemory(ctx context.Context, pairs []Pair, fresh Freshn
 		return nil, false
 	}
 	telemetry.TallyOf(ctx).Served(telemetry.Memory, len(q.distinct))
+	s.interest.touch(q.distinct, q.start)
+	s.renew(ctx, q.ending)
 	return q.answers, true
 }
 
@@ -102,6 +111,8 @@ func (s *Service) Prices(ctx context.Context, pairs []Pair, fresh Freshness) []A
 		return q.answers
 	}
 	absent := q.take(s.opts.Cache.Get(ctx, q.keys()), telemetry.TallyOf(ctx))
+	s.interest.touch(q.distinct, q.start)
+	s.renew(ctx, q.ending)
 	for len(absent) > 0 {
 		calls := s.quotes.join(absent, func(owned []Pair, settle func(Pair, quoted, error)) {
 			ctx, cancel := s.detach(ctx)
@@ -140,70 +151,36 @@ func tierOf(hit CacheHit) telemetry.Tier {
 	return telemetry.Redis
 }
 
-// loadQuotes answers for pairs that the cache lacks: one visit to the database for all, one question to the providers for
-// what is absent or too old there, one visit to save that, one to the cache.
+// loadQuotes answers for pairs that the cache lacks: one visit to the database for all, then the providers for what is
+// absent or too old there.
 func (s *Service) loadQuotes(ctx context.Context, pairs []Pair, notBefore time.Time, settle func(Pair, quoted)) {
 	stored := make(map[Pair]*Quote, len(pairs))
-	s.visitStore(ctx, "quotes", func(ctx context.Context) error {
-		rows, err := s.opts.Store.Quotes(ctx, pairs)
-		for i := range rows {
-			stored[rows[i].Pair] = &rows[i]
-		}
-		return err
-	})
-
+	s.readQuotes(ctx, pairs, stored)
 	var entries []CacheEntry
-	found := make(map[Pair]quoted, len(pairs))
-	var old []Pair
+	var good []*Quote
+	var needs []need
 	for _, p := range pairs {
 		q := stored[p]
 		if q == nil || !q.FetchedAt.After(notBefore) {
-			old = append(old, p)
+			needs = append(needs, need{Pair: p, notBefore: notBefore, stored: q, read: true})
 			continue
 		}
-		found[p] = quoted{quote: q}
+		good = append(good, q)
 		entries = append(entries, s.quoteEntry(q))
 	}
 	tally := telemetry.TallyOf(ctx)
-	tally.Served(telemetry.Database, len(found))
-	if len(old) > 0 {
-		tally.Served(telemetry.Upstream, len(old))
-		entries = append(entries, s.fetchQuotes(ctx, old, stored, found)...)
-	}
+	tally.Served(telemetry.Database, len(good))
 	// Cached before the flight lands: whoever comes later finds it there, and does not begin anew.
-	s.opts.Cache.Set(ctx, entries)
-	for _, p := range pairs {
-		settle(p, found[p])
+	s.keep(ctx, entries)
+	for _, q := range good {
+		settle(q.Pair, quoted{quote: q})
 	}
-}
-
-// fetchQuotes asks the providers for the pairs and saves what they gave, before anybody is answered. It fills found and
-// gives what is to be cached.
-func (s *Service) fetchQuotes(ctx context.Context, pairs []Pair, stored map[Pair]*Quote, found map[Pair]quoted) []CacheEntry {
-	fetched, err := s.opts.Source.Quotes(ctx, pairs)
-	entries := make([]CacheEntry, 0, len(fetched))
-	for i := range fetched {
-		q := &fetched[i]
-		if old := stored[q.Pair]; old != nil {
-			*q = Newer(*old, *q)
+	if len(needs) > 0 {
+		tally.Served(telemetry.Upstream, len(needs))
+		for p, found := range s.buyQuotes(ctx, needs) {
+			settle(p, found)
 		}
-		found[q.Pair] = quoted{quote: q}
-		entries = append(entries, s.quoteEntry(q))
 	}
-	if len(fetched) > 0 {
-		s.visitStore(ctx, "save quotes", func(ctx context.Context) error { return s.opts.Store.SaveQuotes(ctx, fetched) })
-	}
-	for _, p := range pairs {
-		if _, ok := found[p]; ok {
-			continue
-		}
-		if err != nil {
-			found[p] = quoted{stored[p], err}
-			continue
-		}
-		entries = append(entries, CacheEntry{p.key(), encodeQuote(p, nil), s.opts.PriceTTL})
-	}
-	return entries
 }
 
 func (s *Service) quoteEntry(q *Quote) CacheEntry {

@@ -37,6 +37,9 @@ func (k SeriesKey) DueAt(instant int64) int64 { return k.Interval.DueAt(instant)
 // SettledAt is when (Unix ms) a provider has the last of a grid instant's point, revisions aside.
 func (k SeriesKey) SettledAt(instant int64) int64 { return k.Interval.SettledAt(instant) + k.offset() }
 
+// AgainAt is when (Unix ms) a point that was fetched before it settled is bought again, see [Interval.AgainAt].
+func (k SeriesKey) AgainAt(instant int64) int64 { return k.Interval.AgainAt(instant) + k.offset() }
+
 // Range is a half-open range of instants [From, To), in Unix ms. Ranges of a series have grid instants as bounds: the
 // range covers the points whose grid instant lies in it.
 type Range struct{ From, To int64 }

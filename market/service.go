@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/coingraph/coingraph/fault"
@@ -18,16 +19,20 @@ type Service struct {
 	currencyList string
 
 	quotes    flight[Pair, quoted]
+	gathered  gatherer
+	interest  interest
+	renewing  sync.Map // Pair: it is being renewed
 	series    flight[SeriesKey, loaded]
 	refusals  refusals
 	catalogue catalogue
 }
 
-// Options are what a Service needs. All fields but the durations must be set.
+// Options are what a Service needs. All fields but Leases and the durations must be set.
 type Options struct {
 	Store      Store
 	Source     Source
 	Cache      Cache
+	Leases     Leases     // nil: this is the only replica
 	Currencies []Currency // the whitelist
 	Now        func() time.Time
 	Log        *slog.Logger

@@ -63,6 +63,8 @@ func (s *countedSource) Quotes(_ context.Context, pairs []market.Pair) ([]market
 	return quotes, nil
 }
 
+func (s *countedSource) Riders(_, _ []market.Pair) []market.Pair { return nil }
+
 func (s *countedSource) Offers() []market.Offer { return nil }
 
 func (s *countedSource) Providers(market.SeriesKey) []string { return []string{"test"} }

@@ -75,7 +75,7 @@ func Open(cfg config.Config, o AppOptions) (_ *App, err error) {
 	if a.store, err = store.Open(store.Options{DatabaseURL: cfg.DatabaseURL.Reveal(), DataDir: cfg.DataDir, Log: o.Log}); err != nil {
 		return nil, err
 	}
-	answers, err := a.openCache()
+	answers, leases, err := a.openCache()
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func Open(cfg config.Config, o AppOptions) (_ *App, err error) {
 		return nil, err
 	}
 	a.market = market.NewService(market.Options{
-		Store: a.store, Source: source, Cache: answers, Currencies: currencies, Now: o.Now, Log: o.Log,
+		Store: a.store, Source: source, Cache: answers, Leases: leases, Currencies: currencies, Now: o.Now, Log: o.Log,
 		PriceTTL: cfg.TTL.Price, DailyTTL: cfg.TTL.ChartDaily, HourlyTTL: cfg.TTL.ChartHourly, OnChainTTL: cfg.TTL.OnChain, Budget: cfg.RequestTimeout,
 	})
 	a.recorder = audit.NewRecorder(audit.RecorderOptions{Store: a.store, Log: o.Log, Replica: replicaName(), Retention: cfg.LogRetention})
@@ -223,17 +223,19 @@ func (a *App) checks() map[string]func(context.Context) error {
 	return checks
 }
 
-func (a *App) openCache() (market.Cache, error) {
+// openCache opens the cache and, where replicas may share it, their leases.
+func (a *App) openCache() (market.Cache, market.Leases, error) {
 	memory := cache.NewMemory(cache.MemoryOptions{MaxBytes: memoryBytes})
 	if !a.cfg.RedisURL.IsSet() {
-		return memory, nil
+		return memory, nil, nil
 	}
 	client, err := cache.Open(a.cfg.RedisURL.Reveal())
 	if err != nil {
-		return nil, misconfigured("REDIS_URL", err.Error())
+		return nil, nil, misconfigured("REDIS_URL", err.Error())
 	}
 	a.redis = client
-	return cache.NewTiered(memory, cache.NewRedis(client, cache.RedisOptions{Log: a.log}), cache.TieredOptions{}), nil
+	shared := cache.NewRedis(client, cache.RedisOptions{Log: a.log})
+	return cache.NewTiered(memory, shared, cache.TieredOptions{}), cache.NewLeases(shared), nil
 }
 
 // openMeter counts on Redis, and on a budget of this process's own while Redis is away; without Redis in memory.

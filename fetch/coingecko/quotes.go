@@ -7,17 +7,18 @@ import (
 	"math"
 	"net/url"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
 	"github.com/coingraph/coingraph/market"
 )
 
-// Bounds of a page of ids. The reference names none; 250 is what the API gives at most in a page of coins, and 6 KB stay
-// below the 8 KB that proxies take for a request's line.
+// Bounds of a page of ids. The reference names none; CoinGecko's own sample client asks for up to 515, and 7 KB stay below
+// the 8 KB that proxies take for a request's line.
 const (
-	maxIDs   = 250
-	maxQuery = 6 << 10
+	maxIDs   = 500
+	maxQuery = 7 << 10
 )
 
 const quoteOptions = "&include_market_cap=true&include_24hr_vol=true&include_24hr_change=true&include_last_updated_at=true&precision=full"
@@ -52,6 +53,33 @@ func (c *Client) Quotes(ctx context.Context, try Try, pairs []market.Pair) ([]ma
 		}
 	}
 	return quotes, nil
+}
+
+// Riders are those of more, in their order, that fit into the calls that pairs cost anyhow. No currency comes along that is
+// not among the pairs': it would make every asset's answer larger.
+func (c *Client) Riders(pairs, more []market.Pair) []market.Pair {
+	var ids []string
+	var currencies []market.Currency
+	for _, p := range pairs {
+		ids = append(ids, p.Asset)
+		currencies = append(currencies, p.Currency)
+	}
+	ids, currencies = unique(ids), unique(currencies)
+	more = slices.DeleteFunc(slices.Clone(more), func(p market.Pair) bool {
+		_, asked := slices.BinarySearch(currencies, p.Currency)
+		return !asked || !market.ValidAssetID(p.Asset)
+	})
+	calls := len(pagesOf(ids, currencies))
+	fits := func(n int) bool {
+		all := slices.Clone(ids)
+		for _, p := range more[:n] {
+			all = append(all, p.Asset)
+		}
+		return len(pagesOf(unique(all), currencies)) <= calls
+	}
+	// The largest number that fits, as if more never fitted again: how ids fall into pages is not quite regular.
+	n := sort.Search(len(more), func(n int) bool { return !fits(n + 1) })
+	return more[:n]
 }
 
 func unique[T ~string](s []T) []T {

@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"pgregory.net/rapid"
+
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/market"
 )
@@ -148,13 +150,13 @@ func TestQuotePages(t *testing.T) {
 		}
 		return out
 	}
-	for _, test := range []struct{ n, length, want int }{{1, 1, 1}, {250, 12, 1}, {251, 12, 2}, {500, 12, 2}, {250, 40, 2}, {250, 128, 6}} {
+	for _, test := range []struct{ n, length, want int }{{1, 1, 1}, {250, 12, 1}, {500, 12, 1}, {501, 12, 2}, {250, 40, 2}, {250, 128, 5}} {
 		all := ids(test.n, test.length)
 		pages := pagesOf(all, market.AllCurrencies())
 		var got []string
 		for _, p := range pages {
 			got = append(got, p.ids...)
-			if len(p.ids) > 250 || len(p.query) > 6<<10 {
+			if len(p.ids) > maxIDs || len(p.query) > maxQuery {
 				t.Errorf("%v: a page of %d ids, %d bytes", test, len(p.ids), len(p.query))
 			}
 		}
@@ -175,7 +177,7 @@ func TestQuotesBeforeAFailureAreGood(t *testing.T) {
 		answer([]byte(`{"a007":{"usd":7}}`))(w, r)
 	})
 	var pairs []market.Pair
-	for i := range 300 {
+	for i := range maxIDs + 50 {
 		pairs = append(pairs, market.Pair{Asset: fmt.Sprintf("a%03d", i), Currency: "usd"})
 	}
 	got, err := client(t, u, Public, midMarch).Quotes(t.Context(), once, pairs)
@@ -210,6 +212,38 @@ func FuzzQuotes(f *testing.F) {
 		for _, q := range got {
 			if !(q.Price >= 0) || math.IsInf(q.Price, 0) || q.LastUpdatedAt.After(midMarch.Add(time.Hour)) {
 				t.Errorf("took %+v", q)
+			}
+		}
+	})
+}
+
+// TestRidersCostNoCall: however many come along, the calls stay as many as they were, and as many come along as fit.
+func TestRidersCostNoCall(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		pair := rapid.Custom(func(t *rapid.T) market.Pair {
+			return market.Pair{
+				Asset:    rapid.StringMatching(`[a-z0-9]{1,40}`).Draw(t, "id"),
+				Currency: rapid.SampledFrom([]market.Currency{"usd", "eur", "btc"}).Draw(t, "currency"),
+			}
+		})
+		pairs, more := rapid.SliceOfN(pair, 1, 30).Draw(t, "pairs"), rapid.SliceOfN(pair, 0, 900).Draw(t, "more")
+		calls := func(pairs []market.Pair) int {
+			var ids []string
+			var currencies []market.Currency
+			for _, p := range pairs {
+				ids, currencies = append(ids, p.Asset), append(currencies, p.Currency)
+			}
+			return len(pagesOf(unique(ids), unique(currencies)))
+		}
+		riders := new(Client).Riders(pairs, more)
+		if was, is := calls(pairs), calls(slices.Concat(pairs, riders)); was != is {
+			t.Fatalf("%d calls became %d", was, is)
+		}
+		if len(more) < 100 && calls(slices.Concat(pairs, more)) == 1 {
+			for _, m := range more {
+				if slices.ContainsFunc(pairs, func(p market.Pair) bool { return p.Currency == m.Currency }) && !slices.Contains(riders, m) {
+					t.Fatalf("%v fits, and is not among them", m)
+				}
 			}
 		}
 	})

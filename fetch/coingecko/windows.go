@@ -30,6 +30,11 @@ const (
 	minDaily     = 92 * dayMs
 	recent       = 100 * dayMs // closer to now, a daily chart that ends now is no larger than the shortest range
 	fiveMinutely = day         // how far 5-minutely samples go back, with any plan that is sold
+
+	// A call costs the same whatever it gives, and who asks for a week today asks for a month tomorrow. So a call that is
+	// more than a top-up of so many days takes along what the window has room for: a year of days, 90 days of hours.
+	topUp     = 2
+	yearsDays = 365
 )
 
 var (
@@ -130,6 +135,9 @@ func (a access) dailyWindow(wanted []market.Range, now int64) window {
 		return window{endpoint: marketChart, query: "days=max", live: true, span: market.Range{From: wanted[0].From, To: now}, planned: now}
 	}
 	days := daysSince(from, now)
+	if days > topUp {
+		days = max(days, yearsDays)
+	}
 	if a.reach > 0 {
 		days = min(days, int64(a.reach/day))
 	}
@@ -147,7 +155,10 @@ func (a access) hourlyWindows(wanted []market.Range, now int64) []window {
 	const half = int64(30 * time.Minute / ms)
 	for len(wanted) > 0 {
 		from := wanted[0].From - half
-		if days := max(daysSince(from, now), 2); days*dayMs <= maxHourly {
+		if days := max(daysSince(from, now), topUp); days*dayMs <= maxHourly {
+			if days > topUp && len(calls) == 0 {
+				days = maxHourly / dayMs
+			}
 			return append(calls, latest(days, now, ""))
 		}
 		span := market.Range{From: from, To: from + minHourly}
@@ -157,6 +168,9 @@ func (a access) hourlyWindows(wanted []market.Range, now int64) []window {
 			}
 		}
 		wanted = after(wanted, span.To+half)
+		if span.To-span.From > minHourly && len(calls) == 0 {
+			span.From = max(min(span.From, span.To-maxHourly), firstHourly-half)
+		}
 		span.From = a.within(span.From, now)
 		calls = append(calls, between(span, now))
 	}
