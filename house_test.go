@@ -44,8 +44,11 @@ var arrows = map[string][]string{
 	"auth/authtest":   {"auth", "fault"},
 	"limit/limittest": {"limit", "fault"},
 	"fetch":           {"market", "limit", "fault"},
-	"fetch/*":         {"market", "fault"},
+	"fetch/*":         {"market", "fault", "fetch/wire"},
+	"fetch/wire":      {"market", "fault"},
 	"fetch/simulator": {"market"},
+
+	"fetch/wire/wiretest": {"market", "fault", "fetch/wire"},
 
 	"graph":     {"market", "auth", "audit", "limit", "jobs", "relay"},
 	"resolvers": {"graph", "loaders", "market", "auth", "limit", "audit", "jobs", "fault", "relay"},

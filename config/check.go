@@ -40,6 +40,7 @@ func (l *loader) complete() {
 // check reports what is wrong with variables that are right each for itself.
 func (l *loader) check() {
 	l.checkCoinGecko()
+	l.checkCryptoQuant()
 	l.checkAccess()
 	c := &l.config
 	if l.right("UPSTREAM_BACKOFF", "UPSTREAM_BACKOFF_MAX") && c.Upstream.BackoffMax < c.Upstream.Backoff {
@@ -66,6 +67,13 @@ func (l *loader) checkCoinGecko() {
 		l.fault(key, "is set, but COINGECKO_PLAN is public, which sends no key: set COINGECKO_PLAN to demo or pro")
 	case plan != Public && keys == 0:
 		l.fault(key, fmt.Sprintf("is needed with COINGECKO_PLAN=%s", plan))
+	}
+}
+
+func (l *loader) checkCryptoQuant() {
+	const key, list = "CRYPTOQUANT_API_KEY", "ONCHAIN_PROVIDERS"
+	if l.right(key, list) && l.explicit[list] && slices.Contains(l.config.OnChainProviders, cryptoquant) && !l.config.CryptoQuant.Key.IsSet() {
+		l.fault(key, "is needed, because "+list+" names cryptoquant")
 	}
 }
 
@@ -105,6 +113,8 @@ func (l *loader) checkProd() {
 
 	for _, v := range []struct{ name, baseURL string }{
 		{"COINGECKO_BASE_URL", c.CoinGecko.BaseURL}, {"CRYPTOQUANT_BASE_URL", c.CryptoQuant.BaseURL},
+		{"COINMETRICS_BASE_URL", c.Fallbacks[coinmetrics].BaseURL}, {"COINPAPRIKA_BASE_URL", c.Fallbacks[coinpaprika].BaseURL},
+		{"BINANCE_BASE_URL", c.Fallbacks[binance].BaseURL},
 	} {
 		if loopback(v.baseURL) {
 			l.fault(v.name, "is on this machine, where only the simulator answers: prod refuses it")

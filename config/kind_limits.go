@@ -23,7 +23,7 @@ var endpoints = [...]string{"simple_price", "market_chart", "on_chain_metric", "
 // queryLimitNames are what a GraphQL operation is measured by.
 var queryLimitNames = [...]string{"tokens", "depth", "aliases", "directives", "selections", "cost"}
 
-var providers = [...]string{coingecko, cryptoquant, coinmetrics, coinpaprika, binance, blockchain}
+var providers = [...]string{coingecko, cryptoquant, coinmetrics, coinpaprika, binance}
 
 func parseRate(text string) (Rate, error) {
 	number, per, found := strings.Cut(text, "/")

@@ -39,8 +39,9 @@ func TestSyntax(t *testing.T) {
 		"ANONYMOUS_TIER":     {[]string{"public", "a_b-1"}, []string{"Public", "a b", "*", strings.Repeat("a", 65)}},
 		"COINGECKO_PLAN":     {[]string{"public"}, []string{"free", "Public"}},
 		"COINGECKO_BASE_URL": {[]string{"http://h:1/api/v3/", "https://[2001:db8::1]/"}, []string{"h:1", "http://", "https://key@h/", "https://h?x", "https://h?", "https://h/#f", "https://h#", "https://h:0/", "http://a b/"}},
-		"PRICE_PROVIDERS":    {[]string{"coingecko", "binance,coingecko"}, []string{"cryptoquant", "coingecko,", "coingecko,coingecko", "CoinGecko"}},
-		"ONCHAIN_PROVIDERS":  {[]string{"cryptoquant", "blockchain,coinmetrics"}, []string{"coingecko"}},
+		"PRICE_PROVIDERS":    {[]string{"coingecko", "coinpaprika,coingecko"}, []string{"cryptoquant", "binance", "coingecko,", "coingecko,coingecko", "CoinGecko"}},
+		"CHART_PROVIDERS":    {[]string{"binance", "coingecko,coinmetrics,coinpaprika,binance"}, []string{"cryptoquant", "coingecko,"}},
+		"ONCHAIN_PROVIDERS":  {[]string{"coinmetrics"}, []string{"coingecko", "cryptoquant,", "blockchain"}},
 		"UPSTREAM_LIMITS": {
 			[]string{"coingecko=30/1m+10000/720h", "coingecko=1/1s,binance=2/1m"},
 			[]string{"30/1m", "coingecko", "coingecko=", "coingecko=30", "coingecko=0/1m", "coingecko=-1/1m", "coingecko=1/0s", "coingecko=1/m", "other=1/1m", "coingecko=1/1m,coingecko=2/1h", "coingecko=1/1m+2/60s", "coingecko=1/1500ms"},

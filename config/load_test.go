@@ -125,8 +125,7 @@ func everything() map[string]string {
 		"COINMETRICS_BASE_URL": "https://cm.example.com/v4", "COINMETRICS_API_KEY": canary + "8",
 		"COINPAPRIKA_BASE_URL": "https://cp.example.com/v1", "COINPAPRIKA_API_KEY": canary + "9",
 		"BINANCE_BASE_URL": "https://bn.example.com/api/v3", "BINANCE_API_KEY": canary + "a",
-		"BLOCKCHAIN_BASE_URL": "https://bc.example.com", "BLOCKCHAIN_API_KEY": canary + "b",
-		"PRICE_PROVIDERS": "coingecko, binance", "CHART_PROVIDERS": "coinmetrics", "ONCHAIN_PROVIDERS": "coinmetrics,blockchain",
+		"PRICE_PROVIDERS": "coingecko, coinpaprika", "CHART_PROVIDERS": "coinmetrics,binance", "ONCHAIN_PROVIDERS": "coinmetrics,cryptoquant",
 		"UPSTREAM_LIMITS": "coingecko=30/1m+10000/720h,binance=100/1m", "UPSTREAM_TIMEOUT": "1s", "UPSTREAM_RETRIES": "0",
 		"UPSTREAM_BACKOFF": "50ms", "UPSTREAM_BACKOFF_MAX": "50ms", "UPSTREAM_PROBE": "1m",
 		"PRICE_TTL": "1s", "CHART_HOURLY_TTL": "2s", "CHART_DAILY_TTL": "3s", "ONCHAIN_TTL": "4s", "CURRENCIES": "USD, eur",
@@ -172,9 +171,9 @@ func TestEverything(t *testing.T) {
 		CryptoQuant: provider("https://cq.example.com/v1", "7"),
 		Fallbacks: map[string]Provider{
 			"coinmetrics": provider("https://cm.example.com/v4", "8"), "coinpaprika": provider("https://cp.example.com/v1", "9"),
-			"binance": provider("https://bn.example.com/api/v3", "a"), "blockchain": provider("https://bc.example.com", "b"),
+			"binance": provider("https://bn.example.com/api/v3", "a"),
 		},
-		PriceProviders: []string{"coingecko", "binance"}, ChartProviders: []string{"coinmetrics"}, OnChainProviders: []string{"coinmetrics", "blockchain"},
+		PriceProviders: []string{"coingecko", "coinpaprika"}, ChartProviders: []string{"coinmetrics", "binance"}, OnChainProviders: []string{"coinmetrics", "cryptoquant"},
 		UpstreamLimits: map[string][]Rate{"coingecko": {{30, time.Minute}, {10_000, 720 * time.Hour}}, "binance": {{100, time.Minute}}},
 		Upstream:       Upstream{time.Second, 0, 50 * time.Millisecond, 50 * time.Millisecond, time.Minute},
 		TTL:            TTL{time.Second, 2 * time.Second, 3 * time.Second, 4 * time.Second},
@@ -205,7 +204,7 @@ func TestNotBuilt(t *testing.T) {
 		{[]string{"PRICE_PROVIDERS=coingecko", "LOG_RETENTION=1h", "JWT_SECRET="}, nil},
 		{
 			[]string{"SCHEDULER=on", "UPSTREAM_LIMITS=coingecko=1/1m", "CRYPTOQUANT_API_KEY=x", "CHART_PROVIDERS=coingecko,binance", "BINANCE_API_KEY=k"},
-			[]string{"SCHEDULER", "CRYPTOQUANT_API_KEY", "BINANCE_API_KEY", "CHART_PROVIDERS", "UPSTREAM_LIMITS"},
+			[]string{"SCHEDULER", "UPSTREAM_LIMITS"},
 		},
 	} {
 		got, err := Load(c.environ)
@@ -278,6 +277,8 @@ func TestFaults(t *testing.T) {
 		{"prod: short previous", []string{prod, "JWT_SECRET=" + long, "JWT_SECRET_PREVIOUS=x"}, []string{"JWT_SECRET_PREVIOUS"}, "under 32 bytes"},
 		{"prod: simulator", []string{prod, "COINGECKO_BASE_URL=http://127.0.0.1:1/api/v3"}, []string{"COINGECKO_BASE_URL"}, "simulator"},
 		{"prod: simulator by name", []string{prod, "COINGECKO_BASE_URL=http://LocalHost.:1/api/v3"}, []string{"COINGECKO_BASE_URL"}, "simulator"},
+		{"prod: simulator of a fallback", []string{prod, "BINANCE_BASE_URL=http://localhost:1/binance/api/v3"}, []string{"BINANCE_BASE_URL"}, "simulator"},
+		{"CryptoQuant without a key", []string{"ONCHAIN_PROVIDERS=coinmetrics,cryptoquant"}, []string{"CRYPTOQUANT_API_KEY"}, "ONCHAIN_PROVIDERS names cryptoquant"},
 		{"prod: simulator by IPv6", []string{prod, "CRYPTOQUANT_BASE_URL=http://[::ffff:127.0.0.9]/v1"}, []string{"CRYPTOQUANT_BASE_URL"}, "simulator"},
 		{"prod: simulator on any address", []string{prod, "COINGECKO_BASE_URL=http://0.0.0.0:1"}, []string{"COINGECKO_BASE_URL"}, "simulator"},
 		{"prod: several", []string{prod, "JWT_SECRET=x", "PRICE_TTL=0s", "LOG_LEVEL=loud"}, []string{"JWT_SECRET", "PRICE_TTL", "LOG_LEVEL"}, ""},
@@ -330,8 +331,8 @@ func TestFiles(t *testing.T) {
 	if cfg.Env != Prod || cfg.JWT.Secret.Reveal() != canary || cfg.TTL.Price != 7*time.Second {
 		t.Errorf("env %s, TTL %s, secret %d bytes", cfg.Env, cfg.TTL.Price, len(cfg.JWT.Secret.Reveal()))
 	}
-	if !slices.Equal(cfg.NotBuilt(), []string{"CRYPTOQUANT_API_KEY"}) {
-		t.Errorf("not built: %q", cfg.NotBuilt())
+	if cfg.CryptoQuant.Key.Reveal() != "k" || len(cfg.NotBuilt()) > 0 {
+		t.Errorf("key of %d bytes, not built: %q", len(cfg.CryptoQuant.Key.Reveal()), cfg.NotBuilt())
 	}
 
 	for path, says := range map[string]string{

@@ -1,7 +1,5 @@
 package config
 
-import "slices"
-
 // section is a group of variables in the reference.
 type section struct {
 	title string
@@ -55,13 +53,6 @@ func into[T any](k kind[T], field func(*Config) *T) value {
 
 func notBuilt(*Config) bool { return true }
 
-// beyondCoinGecko tells of a list of providers that it names one that is not built.
-func beyondCoinGecko(list func(*Config) *[]string) func(*Config) bool {
-	return func(c *Config) bool {
-		return slices.ContainsFunc(*list(c), func(name string) bool { return name != coingecko })
-	}
-}
-
 // The providers' names.
 const (
 	coingecko   = "coingecko"
@@ -69,7 +60,6 @@ const (
 	coinmetrics = "coinmetrics"
 	coinpaprika = "coinpaprika"
 	binance     = "binance"
-	blockchain  = "blockchain"
 )
 
 // fallback makes a value of a kind and a field of a further provider.

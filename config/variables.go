@@ -144,53 +144,44 @@ func providerVars() []variable {
 			name: "CRYPTOQUANT_BASE_URL", def: always("https://api.cryptoquant.com/v1"),
 			value: into(baseURL, func(c *Config) *string { return &c.CryptoQuant.BaseURL }),
 			doc:   "Root of the API, with its path.",
-			later: notBuilt,
 		},
 		{
 			name: "CRYPTOQUANT_API_KEY", def: unset("no on-chain data"), secret: true,
 			value: into(secretText, func(c *Config) *Secret { return &c.CryptoQuant.Key }),
 			doc:   "Access token of CryptoQuant.",
-			later: notBuilt,
 		},
 	}
 	for _, p := range []struct{ name, prefix, title string }{
 		{coinmetrics, "COINMETRICS", "Coin Metrics"},
 		{coinpaprika, "COINPAPRIKA", "CoinPaprika"},
 		{binance, "BINANCE", "Binance"},
-		{blockchain, "BLOCKCHAIN", "Blockchain.com"},
 	} {
 		vars = append(vars, variable{
 			name: p.prefix + "_BASE_URL", def: unset("the provider's own"),
 			value: fallback(p.name, baseURL, func(to *Provider) *string { return &to.BaseURL }),
 			doc:   "Root of the API of " + p.title + ", with its path.",
-			later: notBuilt,
 		}, variable{
 			name: p.prefix + "_API_KEY", def: unset("keyless"), secret: true,
 			value: fallback(p.name, secretText, func(to *Provider) *Secret { return &to.Key }),
 			doc:   "Key for " + p.title + ".",
-			later: notBuilt,
 		})
 	}
-	prices := func(c *Config) *[]string { return &c.PriceProviders }
-	charts := func(c *Config) *[]string { return &c.ChartProviders }
+	const terms = " Read `docs/providers.md` before you name another than the default: the terms of most are not for commercial use."
 	return append(vars,
 		variable{
 			name: "PRICE_PROVIDERS", def: always(coingecko),
-			value: into(namesOf(coingecko, coinpaprika, binance, coinmetrics), prices),
-			doc:   "Who is asked for prices, in order of preference; the next one serves when one fails. So far only `coingecko` is built.",
-			later: beyondCoinGecko(prices),
+			value: into(namesOf(coingecko, coinpaprika), func(c *Config) *[]string { return &c.PriceProviders }),
+			doc:   "Who is asked for prices, in order of preference; the next one serves when one fails." + terms,
 		},
 		variable{
 			name: "CHART_PROVIDERS", def: always(coingecko),
-			value: into(namesOf(coingecko, coinpaprika, binance, coinmetrics), charts),
-			doc:   "Who is asked for charts, likewise. So far only `coingecko` is built.",
-			later: beyondCoinGecko(charts),
+			value: into(namesOf(coingecko, coinmetrics, coinpaprika, binance), func(c *Config) *[]string { return &c.ChartProviders }),
+			doc:   "Who is asked for charts, likewise.",
 		},
 		variable{
 			name: "ONCHAIN_PROVIDERS", def: always(cryptoquant),
-			value: into(namesOf(cryptoquant, coinmetrics, blockchain), func(c *Config) *[]string { return &c.OnChainProviders }),
-			doc:   "Who is asked for on-chain metrics, likewise.",
-			later: notBuilt,
+			value: into(namesOf(cryptoquant, coinmetrics), func(c *Config) *[]string { return &c.OnChainProviders }),
+			doc:   "Who is asked for on-chain metrics, likewise. `cryptoquant` is asked with a key only.",
 		},
 	)
 }

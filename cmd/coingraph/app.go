@@ -21,8 +21,6 @@ import (
 	"github.com/coingraph/coingraph/cache"
 	"github.com/coingraph/coingraph/config"
 	"github.com/coingraph/coingraph/fault"
-	"github.com/coingraph/coingraph/fetch"
-	"github.com/coingraph/coingraph/fetch/coingecko"
 	"github.com/coingraph/coingraph/limit"
 	"github.com/coingraph/coingraph/market"
 	"github.com/coingraph/coingraph/resolvers"
@@ -327,25 +325,6 @@ func prefixesOf(networks []netip.Prefix) []string {
 		prefixes[i] = n.String()
 	}
 	return prefixes
-}
-
-func openSource(cfg config.Config, o AppOptions) (market.Source, error) {
-	keys := make([]string, len(cfg.CoinGecko.Keys))
-	for i, k := range cfg.CoinGecko.Keys {
-		keys[i] = k.Reveal()
-	}
-	gecko, err := coingecko.New(coingecko.Options{
-		BaseURL: cfg.CoinGecko.BaseURL, Plan: coingecko.Plan(cfg.CoinGecko.Plan), Keys: keys,
-		UserAgent: "coingraph/" + version, Now: o.Now, Log: o.Log,
-	})
-	if err != nil {
-		return nil, err
-	}
-	u := cfg.Upstream
-	return fetch.New(fetch.Options{
-		Prices: []fetch.PriceProvider{gecko}, Charts: []fetch.SeriesProvider{gecko}, Catalogue: []fetch.CatalogueProvider{gecko},
-		Timeout: u.Timeout, Retries: u.Retries, Backoff: u.Backoff, BackoffMax: u.BackoffMax, Probe: u.Probe, Now: o.Now, Log: o.Log,
-	}), nil
 }
 
 // misconfigured is a fault of the configuration that only the wiring can see.

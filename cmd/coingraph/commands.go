@@ -158,25 +158,43 @@ type simulateCmd struct {
 	Plan   string   `default:"public" enum:"public,demo,pro" help:"CoinGecko's plan to play: public, demo or pro."`
 	Key    []string `help:"A key that is valid; may be given several times. None: any."`
 	Limit  int      `help:"Calls a minute for each key; 0: no limit."`
+	Reach  string   `default:"P0D" enum:"P0D,P1D,P30D,P6M,P1Y,P3Y" help:"How far back CryptoQuant's plan goes; P0D: all."`
 }
 
 func (c simulateCmd) Run(e *env) error {
-	sim := simulator.New(simulator.Options{Seed: c.Seed, Now: time.Now, Plan: simulator.Plan(c.Plan), Keys: c.Key, Limit: c.Limit})
+	sim := simulator.New(simulator.Options{
+		Seed: c.Seed, Now: time.Now, Plan: simulator.Plan(c.Plan), Keys: c.Key, Limit: c.Limit,
+		CryptoQuant: simulator.CryptoQuant{Keys: c.Key, Limit: c.Limit, Reach: c.Reach},
+	})
 	listener, err := listen(e.ctx, c.Listen)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(e.stdout, "A simulated market speaks CoinGecko's wire format at http://%s/api/v3\nFaults: POST http://%[1]s/_sim/faults   Calls: GET http://%[1]s/_sim/calls\n", listener.Addr())
+	fmt.Fprintf(e.stdout, simulateText, listener.Addr())
 	return serveUntil(e.ctx, newServer(sim), listener, time.Second)
 }
+
+const simulateText = `A simulated market speaks these wire formats:
+
+  CoinGecko     http://%[1]s/api/v3
+  CryptoQuant   http://%[1]s/v1
+  Coin Metrics  http://%[1]s/coinmetrics/v4
+  CoinPaprika   http://%[1]s/coinpaprika/v1
+  Binance       http://%[1]s/binance/api/v3
+
+Faults: POST http://%[1]s/_sim/faults   Calls: GET http://%[1]s/_sim/calls
+`
 
 type demoCmd struct {
 	Listen string `default:"127.0.0.1:8080" help:"Address to listen on; if it is taken, a free port is."`
 	Seed   uint64 `default:"1" help:"The same seed gives the same market."`
 }
 
-// demoKey is what the demo shows its own simulator.
-const demoKey = "CG-simulated-key"
+// What the demo shows its own simulator.
+const (
+	demoKey        = "CG-simulated-key"
+	demoOnChainKey = "CQ-simulated-key"
+)
 
 func (c demoCmd) Run(e *env) error {
 	dir, err := os.MkdirTemp("", "coingraph-demo-")
@@ -189,7 +207,9 @@ func (c demoCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	sim := simulator.New(simulator.Options{Seed: c.Seed, Now: time.Now, Plan: "pro", Keys: []string{demoKey}})
+	sim := simulator.New(simulator.Options{
+		Seed: c.Seed, Now: time.Now, Plan: "pro", Keys: []string{demoKey}, CryptoQuant: simulator.CryptoQuant{Keys: []string{demoOnChainKey}},
+	})
 	ctx, cancel := context.WithCancel(e.ctx)
 	defer cancel()
 	simDone := make(chan error, 1)
@@ -201,9 +221,11 @@ func (c demoCmd) Run(e *env) error {
 			return err
 		}
 	}
+	upstream := "http://" + simListener.Addr().String()
 	cfg, err := config.Load([]string{
 		"LISTEN_ADDR=" + listener.Addr().String(), "DATA_DIR=" + dir, "LOG_LEVEL=warn", "SHUTDOWN_TIMEOUT=800ms",
-		"COINGECKO_BASE_URL=http://" + simListener.Addr().String() + "/api/v3", "COINGECKO_PLAN=pro", "COINGECKO_API_KEY=" + demoKey,
+		"COINGECKO_BASE_URL=" + upstream + "/api/v3", "COINGECKO_PLAN=pro", "COINGECKO_API_KEY=" + demoKey,
+		"CRYPTOQUANT_BASE_URL=" + upstream + "/v1", "CRYPTOQUANT_API_KEY=" + demoOnChainKey,
 	})
 	if err != nil {
 		return err
@@ -223,7 +245,7 @@ const demoText = `coingraph demo: the whole product in this process, on a simula
   Charts     http://ADDR/
   GraphQL    http://ADDR/graphql
   REST       http://ADDR/simple_price   http://ADDR/market_chart
-  Simulator  http://SIM/api/v3 (CoinGecko's wire format)
+  Simulator  http://SIM/api/v3 (CoinGecko's wire format), http://SIM/v1 (CryptoQuant's)
   Keys       dev-public-key, dev-admin-key (in the header X-API-Key)
 
 Try:

@@ -16,7 +16,7 @@ import (
 // https://docs.coingecko.com/reference/coins-list
 func (c *Client) Assets(ctx context.Context, try Try) ([]market.Asset, error) {
 	var assets []market.Asset
-	err := try(ctx, coinsList.path, func(ctx context.Context) error {
+	err := try(ctx, coinsList.Path, func(ctx context.Context) error {
 		r, err := c.get(ctx, coinsList, "", "")
 		if err != nil {
 			return err
@@ -64,7 +64,7 @@ func (c *Client) decodeAssets(ctx context.Context, r *reply) ([]market.Asset, er
 // https://docs.coingecko.com/reference/simple-supported-currencies
 func (c *Client) SupportedCurrencies(ctx context.Context, try Try) ([]market.Currency, error) {
 	var supported []market.Currency
-	err := try(ctx, supportedVs.path, func(ctx context.Context) error {
+	err := try(ctx, supportedVs.Path, func(ctx context.Context) error {
 		r, err := c.get(ctx, supportedVs, "", "")
 		if err != nil {
 			return err
@@ -84,11 +84,11 @@ func (c *Client) SupportedCurrencies(ctx context.Context, try Try) ([]market.Cur
 
 // list reads an answer that is an array, or the error that it is in spite of its status.
 func (c *Client) list(r *reply, into any) error {
-	err := json.Unmarshal(r.body, into)
+	err := json.Unmarshal(r.Body, into)
 	if err == nil {
 		return nil
 	}
-	if code, message := readError(r.body); code != 0 || message != "" {
+	if code, message := readError(r.Body); code != 0 || message != "" {
 		return c.refusal(r)
 	}
 	return c.nonsense(r, err)

@@ -96,7 +96,7 @@ func TestCutLists(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n := range len(body) {
-		_, err := c.decodeAssets(t.Context(), &reply{endpoint: coinsList, status: 200, body: []byte(body[:n])})
+		_, err := c.decodeAssets(t.Context(), &reply{Endpoint: coinsList, Status: 200, Body: []byte(body[:n])})
 		wantKind(t, fmt.Sprint("cut at ", n), err, fault.UpstreamNonsense)
 	}
 }

@@ -23,7 +23,7 @@ func (c *Client) Series(ctx context.Context, try Try, key market.SeriesKey, miss
 		answers = append(answers, market.Fetched{Beyond: r, Source: Name, FetchedAt: now})
 	}
 	for _, w := range calls {
-		err := try(ctx, w.path, func(ctx context.Context) error {
+		err := try(ctx, w.Path, func(ctx context.Context) error {
 			f, err := c.fetch(ctx, key, w, missing)
 			if err == nil {
 				answers = append(answers, f)

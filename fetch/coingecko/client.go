@@ -1,20 +1,17 @@
 package coingecko
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"mime"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/fetch/wire"
 )
 
 // Name is the provider's name: the Source of what it tells.
@@ -22,7 +19,7 @@ const Name = "coingecko"
 
 // Try makes one call: it runs call, perhaps with a shorter deadline, perhaps several times, perhaps not at all, and gives
 // the last error. The endpoint is the path with {id} for the asset's id.
-type Try = func(ctx context.Context, endpoint string, call func(context.Context) error) error
+type Try = wire.Try
 
 // Options are what a Client needs. Plan must be set.
 type Options struct {
@@ -42,13 +39,11 @@ type Options struct {
 // Client asks CoinGecko. Its methods are safe for concurrent use. Their errors are faults of the upstream kinds.
 type Client struct {
 	access
-	baseURL   string
-	keys      []string
-	nextKey   atomic.Uint64
-	userAgent string
-	now       func() time.Time
-	log       *slog.Logger
-	http      *http.Client
+	wire    *wire.Client
+	keys    []string
+	nextKey atomic.Uint64
+	now     func() time.Time
+	log     *slog.Logger
 }
 
 // New makes a Client. It sends nothing. No error has a key in it.
@@ -66,40 +61,16 @@ func New(o Options) (*Client, error) {
 	case a.keyHeader != "" && len(o.Keys) == 0:
 		return nil, fmt.Errorf("coingecko: plan %s needs a key", o.Plan)
 	}
-	for i, k := range o.Keys {
-		if k == "" || strings.ContainsFunc(k, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			return nil, fmt.Errorf("coingecko: key %d is empty or has characters that no key has", i+1)
-		}
+	calls, err := wire.New(wire.Options{Provider: Name, BaseURL: cmp.Or(o.BaseURL, a.baseURL), UserAgent: o.UserAgent, Secrets: o.Keys})
+	if err != nil {
+		return nil, err
 	}
-	c := &Client{access: a, baseURL: a.baseURL, keys: o.Keys, userAgent: o.UserAgent, now: o.Now, log: o.Log}
-	if o.BaseURL != "" {
-		u, err := url.Parse(o.BaseURL)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-			return nil, errors.New("coingecko: the base URL must be http or https with a host, and without user, query and fragment")
-		}
-		c.baseURL = strings.TrimRight(o.BaseURL, "/")
-	}
-	if c.userAgent == "" {
-		c.userAgent = "coingraph"
-	}
+	c := &Client{access: a, wire: calls, keys: o.Keys, now: o.Now, log: o.Log}
 	if c.now == nil {
 		c.now = time.Now
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
-	}
-	c.http = &http.Client{
-		Transport: &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-			TLSHandshakeTimeout:    5 * time.Second,
-			ForceAttemptHTTP2:      true,
-			MaxIdleConnsPerHost:    16,
-			IdleConnTimeout:        90 * time.Second,
-			MaxResponseHeaderBytes: 64 << 10,
-		},
-		// The API never redirects; a redirect would take the key's header to another host.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return c, nil
 }
@@ -107,85 +78,34 @@ func New(o Options) (*Client, error) {
 // Name is the provider's name.
 func (c *Client) Name() string { return Name }
 
-// endpoint is a path of the API and what is true of all its answers.
-type endpoint struct {
-	path     string
-	maxBytes int64 // of a body, decompressed
-}
+type (
+	endpoint = wire.Endpoint
+	reply    = wire.Reply
+)
 
 // The bounds are many times the largest real answer: 1 MB for the list of all coins, 1 MB for a year of hours, 3 MB for
 // 250 coins in all currencies.
 var (
-	simplePrice      = endpoint{"/simple/price", 16 << 20}
-	supportedVs      = endpoint{"/simple/supported_vs_currencies", 1 << 20}
-	coinsList        = endpoint{"/coins/list", 32 << 20}
-	marketChart      = endpoint{"/coins/{id}/market_chart", 16 << 20}
-	marketChartRange = endpoint{"/coins/{id}/market_chart/range", 16 << 20}
+	simplePrice      = endpoint{Path: "/simple/price", MaxBytes: 16 << 20}
+	supportedVs      = endpoint{Path: "/simple/supported_vs_currencies", MaxBytes: 1 << 20}
+	coinsList        = endpoint{Path: "/coins/list", MaxBytes: 32 << 20}
+	marketChart      = endpoint{Path: "/coins/{id}/market_chart", MaxBytes: 16 << 20}
+	marketChartRange = endpoint{Path: "/coins/{id}/market_chart/range", MaxBytes: 16 << 20}
 )
-
-// maxErrorBytes is how much of an error's body is looked at.
-const maxErrorBytes = 64 << 10
-
-// reply is an answer's status, header and body, read whole.
-type reply struct {
-	endpoint
-	status int
-	header http.Header
-	body   []byte
-}
 
 // get makes one call. id is the asset's, for the endpoints that have one in their path. The reply is a 200 that says it is
 // JSON; all else is an error.
 func (c *Client) get(ctx context.Context, e endpoint, id, query string) (*reply, error) {
-	target := c.baseURL + strings.Replace(e.path, "{id}", url.PathEscape(id), 1)
-	if query != "" {
-		target += "?" + query
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, http.NoBody)
-	if err != nil {
-		return nil, fault.Wrap(fault.UpstreamPath, fmt.Errorf("coingecko %s: %w", e.path, err))
-	}
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", c.userAgent)
+	var header http.Header
 	if c.keyHeader != "" {
-		req.Header.Set(c.keyHeader, c.keys[(c.nextKey.Add(1)-1)%uint64(len(c.keys))])
+		header = http.Header{c.keyHeader: {c.keys[(c.nextKey.Add(1)-1)%uint64(len(c.keys))]}}
 	}
-	resp, err := c.http.Do(req)
+	r, err := c.wire.Get(ctx, e, strings.Replace(e.Path, "{id}", url.PathEscape(id), 1), query, header)
 	if err != nil {
-		return nil, broken(e, err)
+		return nil, err
 	}
-	defer func() { _ = resp.Body.Close() }()
-
-	r := &reply{endpoint: e, status: resp.StatusCode, header: resp.Header}
-	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	good := r.status == http.StatusOK && (mediaType == "application/json" || strings.HasSuffix(mediaType, "+json"))
-	limit := e.maxBytes
-	if !good {
-		limit = maxErrorBytes
-	}
-	// The transport has decompressed: what is counted is what it became.
-	r.body, err = io.ReadAll(io.LimitReader(resp.Body, limit+1))
-	switch {
-	case !good:
-		return nil, c.refusal(r) // whatever of its body has come
-	case err != nil:
-		return nil, broken(e, err)
-	case int64(len(r.body)) > limit:
-		return nil, c.nonsense(r, fmt.Errorf("the body has more than %d bytes", limit))
+	if !r.Good {
+		return nil, c.refusal(r)
 	}
 	return r, nil
-}
-
-// broken translates a call that got no whole answer. The cause says nothing of the URL.
-func broken(e endpoint, err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		err = u.Err
-	}
-	kind := fault.UpstreamUnavailable
-	var n net.Error
-	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &n) && n.Timeout() {
-		kind = fault.UpstreamTimeout
-	}
-	return fault.Wrap(kind, fmt.Errorf("coingecko %s: %w", e.path, err))
 }

@@ -44,7 +44,7 @@ func TestNewRefuses(t *testing.T) {
 		if plan != Public {
 			o.Keys = []string{testKey}
 		}
-		if c, err := New(o); err != nil || c.baseURL != want {
+		if c, err := New(o); err != nil || c.wire.BaseURL() != want {
 			t.Errorf("%s: %v %v", plan, c, err)
 		}
 	}

@@ -8,76 +8,11 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"time"
 
+	"github.com/coingraph/coingraph/fetch/wire"
 	"github.com/coingraph/coingraph/market"
 )
-
-// earliest is the first stamp that is believed: Bitcoin's first block.
-var earliest = time.Date(2009, 1, 3, 0, 0, 0, 0, time.UTC)
-
-// skew is how far a provider's clock may be ahead of ours.
-const skew = time.Hour
-
-// object reads the members of a JSON object.
-func object(body []byte) (map[string]json.RawMessage, error) {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(body, &members); err != nil {
-		return nil, err
-	}
-	if members == nil {
-		return nil, errors.New("null is no object")
-	}
-	return members, nil
-}
-
-// float reads a JSON number as the double nearest to it. One that no double comes near to is an error, as is text.
-func float(lexeme []byte) (float64, error) {
-	if len(lexeme) == 0 || lexeme[0] != '-' && (lexeme[0] < '0' || lexeme[0] > '9') {
-		return 0, fmt.Errorf("%.40q is no number", lexeme)
-	}
-	f, err := strconv.ParseFloat(string(lexeme), 64)
-	if err != nil {
-		return 0, fmt.Errorf("%.40q is no finite number", lexeme)
-	}
-	return f, nil
-}
-
-// amount is a number that is not negative, or null, which is NaN.
-func amount(lexeme []byte) (float64, error) {
-	if string(lexeme) == "null" {
-		return math.NaN(), nil
-	}
-	f, err := float(lexeme)
-	if err == nil && f < 0 {
-		err = fmt.Errorf("%.40q is negative", lexeme)
-	}
-	return f, err
-}
-
-// digits reads a JSON integer that is not negative.
-func digits(lexeme []byte) (int64, error) {
-	if len(lexeme) == 0 || len(lexeme) > 18 {
-		return 0, fmt.Errorf("%.40q is no instant", lexeme)
-	}
-	var n int64
-	for _, c := range lexeme {
-		if c < '0' || c > '9' {
-			return 0, fmt.Errorf("%.40q is no instant", lexeme)
-		}
-		n = n*10 + int64(c-'0')
-	}
-	return n, nil
-}
-
-// instant checks that a stamp is one that a sample can have.
-func instant(t, now time.Time) error {
-	if t.Before(earliest) || t.After(now.Add(skew)) {
-		return fmt.Errorf("no sample is of %s", t.UTC().Format(time.RFC3339))
-	}
-	return nil
-}
 
 // sample is a row of one of a chart's arrays.
 type sample struct {
@@ -96,9 +31,9 @@ func column(raw []byte, now time.Time) ([]sample, error) {
 		if len(samples) > 0 && !s.take(',') || !s.take('[') {
 			return nil, fmt.Errorf("row %d is no array", len(samples))
 		}
-		stamp, err := digits(s.lexeme())
+		stamp, err := wire.Digits(s.lexeme())
 		if err == nil {
-			err = instant(time.UnixMilli(stamp), now)
+			err = wire.Instant(time.UnixMilli(stamp), now)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("row %d: %w", len(samples), err)
@@ -106,7 +41,7 @@ func column(raw []byte, now time.Time) ([]sample, error) {
 		if !s.take(',') {
 			return nil, fmt.Errorf("row %d has no value", len(samples))
 		}
-		value, err := amount(s.lexeme())
+		value, err := wire.Amount(s.lexeme())
 		if err != nil {
 			return nil, fmt.Errorf("row %d: %w", len(samples), err)
 		}

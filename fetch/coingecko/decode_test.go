@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/fetch/wire"
 	"github.com/coingraph/coingraph/market"
 )
 
@@ -133,7 +134,7 @@ const testHour = int64(1773144000000) // 2026-03-10T12:00:00Z
 // decoded reads a made-up chart at 12:10. h09 to h12 stand for hours of that day; five digits of ms follow.
 func decoded(body string, interval market.Interval) (series, error) {
 	body = strings.NewReplacer("h09", "17731332", "h10", "17731368", "h11", "17731404", "h12", "17731440").Replace(body)
-	members, err := object([]byte(body))
+	members, err := wire.Object([]byte(body))
 	if err != nil {
 		return series{}, err
 	}
@@ -247,7 +248,7 @@ func TestCutCharts(t *testing.T) {
 		}
 		cuts := 0
 		for n := 0; n < len(body); n += 1 + n%7 {
-			r := &reply{endpoint: marketChart, status: 200, body: body[:n]}
+			r := &reply{Endpoint: marketChart, Status: 200, Body: body[:n]}
 			if n == len(body)-1 && body[n] == '\n' {
 				continue // whole
 			}
@@ -290,7 +291,7 @@ func TestChartsRoundTrip(t *testing.T) {
 			fmt.Fprintf(&body, `%c"%s":[%s]`, "{,,"[i], name, strings.Join(rows[i], ","))
 		}
 		body.WriteByte('}')
-		members, err := object([]byte(body.String()))
+		members, err := wire.Object([]byte(body.String()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -316,7 +317,7 @@ func FuzzChart(f *testing.F) {
 	f.Add([]byte(`{"prices":[[1773144000001,"1"]],"market_caps":[[]],"total_volumes":{}}`))
 	f.Add([]byte(`{"error":{"status":{"error_code":10012,"error_message":"x"}}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		members, err := object(body)
+		members, err := wire.Object(body)
 		if err != nil {
 			return
 		}
@@ -373,7 +374,7 @@ func BenchmarkDecodeYearOfHours(b *testing.B) {
 	b.SetBytes(int64(body.Len()))
 	b.ReportAllocs()
 	for b.Loop() {
-		members, err := object([]byte(body.String()))
+		members, err := wire.Object([]byte(body.String()))
 		if err != nil {
 			b.Fatal(err)
 		}

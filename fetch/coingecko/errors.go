@@ -2,11 +2,11 @@ package coingecko
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 
 	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/fetch/wire"
 )
 
 // CoinGecko's error codes: https://docs.coingecko.com/docs/errors-and-rate-limits. 1015 and 1020 are Cloudflare's, which
@@ -21,44 +21,16 @@ const (
 	codeFirewall  = 1020
 )
 
-// Error is a refusal as CoinGecko sent it. It is the cause of a fault, and for logs only.
-type Error struct {
-	Endpoint string
-	Status   int    // HTTP
-	Code     int    // CoinGecko's or Cloudflare's; 0: none
-	Message  string // what an error body says; "": none
-	Body     string // the body's beginning, quoted
-}
-
-// Error has the beginning of the body, without our keys.
-func (e *Error) Error() string {
-	s := fmt.Sprintf("coingecko %s: HTTP %d", e.Endpoint, e.Status)
-	if e.Code != 0 {
-		s += fmt.Sprintf(", code %d", e.Code)
-	}
-	return s + ": " + e.Body
-}
-
-// Temporary tells whether what looks lasting passes at times: users meet 10010 now and then on a correct set-up.
-func (e *Error) Temporary() bool { return e.Code == codeHost }
-
 // refusal translates an answer that is not a 200 with JSON, or is one with an error in it.
 func (c *Client) refusal(r *reply) error {
-	code, message := readError(r.body)
-	f := fault.Wrap(kindOf(r, code, message), &Error{r.path, r.status, code, c.scrub(message), c.quote(r.body)})
-	if f.Kind == fault.UpstreamRateLimited || f.Kind == fault.UpstreamUnavailable {
-		f.RetryAfter = retryAfter(r.header, c.now())
-		if f.Kind == fault.UpstreamRateLimited && f.RetryAfter == 0 {
-			f.RetryAfter = defaultPause
-		}
-	}
-	return f
+	code, message := readError(r.Body)
+	e := c.wire.Refusal(r, code, message)
+	e.Passing = code == codeHost // users meet it now and then on a correct set-up
+	return wire.Pause(fault.Wrap(kindOf(r, code, message), e), wire.RetryAfter(r.Header, c.now()))
 }
 
 // nonsense refuses a 200 whose body cannot be used.
-func (c *Client) nonsense(r *reply, why error) error {
-	return fault.Wrap(fault.UpstreamNonsense, fmt.Errorf("%w: %w", &Error{Endpoint: r.path, Status: r.status, Body: c.quote(r.body)}, why))
-}
+func (c *Client) nonsense(r *reply, why error) error { return c.wire.Nonsense(r, why) }
 
 // kindOf tells what a refusal means. Codes are clear; where there is none, the status and in the older forms only the
 // message say what it is: 401 is four different things.
@@ -75,7 +47,7 @@ func kindOf(r *reply, code int, message string) fault.Kind {
 	case codeThrottled:
 		return fault.UpstreamRateLimited
 	case codeFirewall:
-		if r.status < http.StatusTooManyRequests { // such pages come as 429, too
+		if r.Status < http.StatusTooManyRequests { // such pages come as 429, too
 			return fault.UpstreamBlocked
 		}
 	}
@@ -88,7 +60,7 @@ func kindOf(r *reply, code int, message string) fault.Kind {
 		}
 		return false
 	}
-	status := r.status
+	status := r.Status
 	if status == http.StatusOK && code >= 400 && code <= 599 {
 		status = code
 	}
@@ -110,7 +82,7 @@ func kindOf(r *reply, code int, message string) fault.Kind {
 	case status == http.StatusForbidden:
 		return fault.UpstreamBlocked
 	case status == http.StatusNotFound:
-		if strings.Contains(r.path, "{id}") && says("not found") {
+		if strings.Contains(r.Path, "{id}") && says("not found") {
 			return fault.UpstreamNotFound
 		}
 		return fault.UpstreamPath
@@ -141,7 +113,7 @@ type statusObject struct {
 //
 // Both are zero if it is none of these.
 func readError(body []byte) (code int, message string) {
-	members, err := object(body)
+	members, err := wire.Object(body)
 	if err != nil {
 		return readErrorText(string(body))
 	}
@@ -179,21 +151,4 @@ func readErrorText(body string) (code int, message string) {
 		return codeFirewall, ""
 	}
 	return 0, ""
-}
-
-// maxQuote is how much of a body goes into a cause.
-const maxQuote = 200
-
-// quote is the beginning of a body, escaped, without our keys.
-func (c *Client) quote(body []byte) string {
-	s := c.scrub(string(body[:min(len(body), maxErrorBytes)]))
-	return fmt.Sprintf("%q", s[:min(len(s), maxQuote)])
-}
-
-// scrub takes our keys out of what a provider may have echoed.
-func (c *Client) scrub(s string) string {
-	for _, k := range c.keys {
-		s = strings.ReplaceAll(s, k, "[key]")
-	}
-	return s
 }

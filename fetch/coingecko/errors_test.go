@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/fetch/wire"
 	"github.com/coingraph/coingraph/market"
 )
 
@@ -75,7 +76,7 @@ func TestRecordedErrors(t *testing.T) {
 		_, err := chartOf(t, client(t, serve(t, refuse(test.status, test.contentType, string(body))), Demo, midMarch))
 		what := fmt.Sprintf("%s as %d", test.file, test.status)
 		wantKind(t, what, err, test.kind)
-		var e *Error
+		var e *wire.Error
 		if !errors.As(err, &e) || e.Status != test.status || e.Code != test.code {
 			t.Errorf("%s: cause %+v", what, e)
 		}
@@ -168,7 +169,7 @@ func TestRetryAfter(t *testing.T) {
 
 // TestErrorsHoldNoKey lets the provider echo the key at every place of the quoted beginning.
 func TestErrorsHoldNoKey(t *testing.T) {
-	for pad := range 2 * maxQuote {
+	for pad := range 2 * wire.MaxQuote {
 		body := strings.Repeat("x", pad) + testKey + `{"error":"` + testKey + `"}`
 		u := serve(t, refuse(400+pad%2*100, asText, body))
 		_, err := chartOf(t, client(t, u, Demo, midMarch))
@@ -178,7 +179,7 @@ func TestErrorsHoldNoKey(t *testing.T) {
 	}
 	u := serve(t, refuse(401, asJSON, `{"error":"the key `+testKey+` is not valid\n\u001b[31m"}`))
 	_, err := chartOf(t, client(t, u, Demo, midMarch))
-	var e *Error
+	var e *wire.Error
 	if !errors.As(err, &e) || strings.Contains(e.Message, testKey) || strings.ContainsAny(err.Error(), "\n\x1b") || strings.Contains(fault.Of(err).Safe(), "not valid") {
 		t.Errorf("%q with %+v", err, e)
 	}
@@ -188,7 +189,7 @@ func TestTemporary(t *testing.T) {
 	for code, want := range map[int]bool{10010: true, 10011: false} {
 		u := serve(t, refuse(400, asJSON, `{"error_code":`+strconv.Itoa(code)+`,"status":{"error_message":"x"}}`))
 		_, err := chartOf(t, client(t, u, Demo, midMarch))
-		var e *Error
+		var e *wire.Error
 		if !errors.As(err, &e) || e.Temporary() != want {
 			t.Errorf("%d: %v", code, err)
 		}

@@ -67,7 +67,7 @@ func client(t *testing.T, u *upstream, plan Plan, now time.Time) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(c.http.CloseIdleConnections)
+	t.Cleanup(c.wire.CloseIdleConnections)
 	return c
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coingraph/coingraph/fetch/wire"
 	"github.com/coingraph/coingraph/market"
 )
 
@@ -38,7 +39,7 @@ func (c *Client) Quotes(ctx context.Context, try Try, pairs []market.Pair) ([]ma
 	currencies = unique(currencies)
 	var quotes []market.Quote
 	for _, page := range pagesOf(unique(ids), currencies) {
-		err := try(ctx, simplePrice.path, func(ctx context.Context) error {
+		err := try(ctx, simplePrice.Path, func(ctx context.Context) error {
 			asked := c.now()
 			r, err := c.get(ctx, simplePrice, "", page.query)
 			if err != nil {
@@ -174,20 +175,20 @@ func decodeQuote(values map[string]json.RawMessage, cur market.Currency, asked t
 		return v
 	}
 	q = market.Quote{
-		Pair: market.Pair{Currency: cur}, Price: value("", amount), MarketCap: value("_market_cap", amount),
-		Volume24h: value("_24h_vol", amount), Change24h: value("_24h_change", float),
+		Pair: market.Pair{Currency: cur}, Price: value("", wire.Amount), MarketCap: value("_market_cap", wire.Amount),
+		Volume24h: value("_24h_vol", wire.Amount), Change24h: value("_24h_change", wire.Float),
 		LastUpdatedAt: asked, FetchedAt: asked, Source: Name,
 	}
 	if err != nil || math.IsNaN(q.Price) {
 		return q, false, err
 	}
 	if raw, there := values["last_updated_at"]; there && string(raw) != "null" {
-		seconds, err := digits(raw)
+		seconds, err := wire.Digits(raw)
 		if err != nil {
 			return q, false, err
 		}
 		q.LastUpdatedAt = time.Unix(seconds, 0).UTC()
-		if err := instant(q.LastUpdatedAt, asked); err != nil {
+		if err := wire.Instant(q.LastUpdatedAt, asked); err != nil {
 			return q, false, err
 		}
 	}
@@ -196,7 +197,7 @@ func decodeQuote(values map[string]json.RawMessage, cur market.Currency, asked t
 
 // object reads the members of an answer, or the error that it is in spite of its status.
 func (c *Client) object(r *reply) (map[string]json.RawMessage, error) {
-	members, err := object(r.body)
+	members, err := wire.Object(r.Body)
 	if err != nil {
 		return nil, c.nonsense(r, err)
 	}

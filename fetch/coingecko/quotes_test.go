@@ -199,7 +199,7 @@ func FuzzQuotes(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		got, err := c.decodeQuotes(&reply{endpoint: simplePrice, status: 200, body: body}, []string{"bitcoin"}, []market.Currency{"usd"}, midMarch)
+		got, err := c.decodeQuotes(&reply{Endpoint: simplePrice, Status: 200, Body: body}, []string{"bitcoin"}, []market.Currency{"usd"}, midMarch)
 		if err != nil {
 			if len(got) > 0 || !fault.Of(err).Kind.Upstream() {
 				t.Errorf("%v with %v", got, err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/coingraph/coingraph/fetch/wire"
 	"github.com/coingraph/coingraph/market"
 )
 
@@ -61,7 +62,7 @@ func (a access) reachOf(interval market.Interval, now int64) int64 {
 	}
 	first := int64(0)
 	if back > 0 {
-		first = ceil(interval, now-back.Milliseconds()+early)
+		first = wire.Ceil(interval, now-back.Milliseconds()+early)
 	}
 	if interval == market.Hourly {
 		first = max(first, firstHourly)
@@ -209,7 +210,7 @@ func (w window) covers(interval market.Interval, wanted []market.Range, points [
 		start += max(0, asked.UnixMilli()-w.planned)
 	}
 	step := interval.Step()
-	r := market.Range{From: ceil(interval, start), To: interval.Newest(time.UnixMilli(w.planned)) + step}
+	r := market.Range{From: wire.Ceil(interval, start), To: interval.Newest(time.UnixMilli(w.planned)) + step}
 	if !w.live {
 		r.To = min(r.To, interval.Floor(w.span.To-near(interval))+step)
 	}
@@ -237,12 +238,4 @@ func contains(ranges []market.Range, t int64) bool {
 		}
 	}
 	return false
-}
-
-// ceil is the first grid instant at or after an instant.
-func ceil(i market.Interval, t int64) int64 {
-	if f := i.Floor(t); f < t {
-		return f + i.Step()
-	}
-	return t
 }

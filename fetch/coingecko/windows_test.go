@@ -109,7 +109,7 @@ func TestPlan(t *testing.T) {
 // readable is a window's query, with a span as days and hours before now, to the nearest hour below.
 func readable(t *testing.T, w window, now time.Time) string {
 	t.Helper()
-	if w.path == marketChart.path {
+	if w.Path == marketChart.Path {
 		return w.query
 	}
 	var from, to int64

@@ -12,8 +12,8 @@ import (
 // Call is a request that arrived, whatever became of it.
 type Call struct {
 	Method   string    `json:"method"`
-	Endpoint string    `json:"endpoint"` // "/coins/{id}/market_chart"; "unknown"
-	Target   string    `json:"target"`   // path and query below /api/v3, without keys
+	Endpoint string    `json:"endpoint"` // "/coins/{id}/market_chart", "/v1/{asset}/market-indicator/mvrv"; "unknown"
+	Target   string    `json:"target"`   // path and query, without keys; of CoinGecko's what is below /api/v3
 	Key      string    `json:"key"`      // where a key was: "header", "query", "" (nowhere)
 	At       time.Time `json:"at"`       // by the simulator's clock
 }

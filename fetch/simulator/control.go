@@ -48,6 +48,7 @@ func (j faultJSON) fault() (Fault, error) {
 //	DELETE /_sim/faults   clears all; 204
 //	GET    /_sim/calls    {"total": …, "counts": {endpoint: …}, "calls": […]}
 //	DELETE /_sim/calls    forgets them; 204
+//	POST   /_sim/revisions  {"from": …, "to": …} (RFC 3339) revises the flows of exchanges between; 204
 func (s *Simulator) control(w http.ResponseWriter, r *http.Request, path string) {
 	switch r.Method + " " + path {
 	case "POST faults":
@@ -66,6 +67,16 @@ func (s *Simulator) control(w http.ResponseWriter, r *http.Request, path string)
 			flat(http.StatusBadRequest, fmt.Sprintf("not a fault: %v", err)).write(w, r)
 			return
 		}
+	case "POST revisions":
+		const most = 1 << 10
+		var span struct{ From, To time.Time }
+		d := json.NewDecoder(http.MaxBytesReader(w, r.Body, most))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&span); err != nil {
+			flat(http.StatusBadRequest, fmt.Sprintf("not a span of time: %v", err)).write(w, r)
+			return
+		}
+		s.Revise(span.From, span.To)
 	case "DELETE faults":
 		s.Clear()
 	case "GET calls":
@@ -80,7 +91,7 @@ func (s *Simulator) control(w http.ResponseWriter, r *http.Request, path string)
 	case "DELETE calls":
 		s.ResetCalls()
 	default:
-		flat(http.StatusNotFound, "the controls are POST and DELETE /_sim/faults, GET and DELETE /_sim/calls").write(w, r)
+		flat(http.StatusNotFound, "the controls are POST and DELETE /_sim/faults, GET and DELETE /_sim/calls, POST /_sim/revisions").write(w, r)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)

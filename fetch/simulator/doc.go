@@ -24,6 +24,14 @@
 //   - market_caps lacks the row of 2017-04-02 for bitcoin and of each 2 April for dogecoin, and has null in its place
 //     for litecoin (daily charts only).
 //
+// # The other vendors
+//
+// CryptoQuant's v1 tells of the same market: MVRV is the price over a mean of the year before, a reserve changes by what
+// flows in less what flows out. Rows come newest first, that of the running period included; flows of past days change
+// with [Simulator.Revise]. Coin Metrics, CoinPaprika and Binance have prices and charts of the same market in their own
+// formats, as far as coingraph asks for them. Their ids are taken apart by symbol, which is enough for a market that does
+// not exist.
+//
 // # Tests
 //
 // [Simulator.Inject] makes requests fail in the ways upstreams do, [Simulator.Hold] makes them wait,

@@ -66,6 +66,8 @@ func (s *Simulator) wrongAnswer(q *request, f *activeFault) *reply {
 		p = &reply{http.StatusFound, http.Header{"Location": {f.Redirect}}, nil}
 	case f.HTML:
 		p = page(http.StatusOK, "Just a moment...")
+	case q.vendor != nil && f.Status >= http.StatusBadRequest:
+		p = q.vendor.refuse(f.Status)
 	case f.Status == http.StatusTooManyRequests:
 		p = rateLimited(60)
 	case f.Status >= http.StatusInternalServerError, f.Status == http.StatusForbidden:

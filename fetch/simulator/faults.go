@@ -11,8 +11,8 @@ import (
 // Fault is what becomes of requests instead of the right answer. Without Status and Body the right answer is taken and
 // damaged as the rest says.
 type Fault struct {
-	// Match is a regular expression over path and query below /api/v3: "^/simple/price", "bitcoin/market_chart\?.*eur".
-	// "" matches all.
+	// Match is a regular expression over path and query, of CoinGecko's over what is below /api/v3: "^/simple/price",
+	// "bitcoin/market_chart\?.*eur", "^/v1/btc/". "" matches all.
 	Match string
 	// Times is how many requests it is for; 0: all until cleared.
 	Times int

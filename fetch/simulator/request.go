@@ -14,9 +14,11 @@ import (
 // request is a call to the API, taken apart.
 type request struct {
 	*http.Request
-	segments []string // of the path below /api/v3, unescaped
+	vendor   *vendor  // nil: CoinGecko
+	segments []string // of the path below the API's root, unescaped
 	query    url.Values
-	target   string // path and query below /api/v3, what faults match; without a key in the query
+	// target is what faults match: path and query, without a key in it; of CoinGecko's what is below /api/v3.
+	target   string
 	now      int64
 	key      string // "" if none
 	keyFrom  string // "header", "query" or ""
@@ -31,18 +33,31 @@ const (
 func (s *Simulator) parse(r *http.Request) *request {
 	q := &request{Request: r, query: r.URL.Query(), now: s.millis()}
 	path := r.URL.EscapedPath()
-	if _, below, ok := strings.Cut(path, "/api/v3"); ok {
-		path = below
+	below := path
+	if q.vendor, below = vendorOf(path); q.vendor == nil {
+		if _, rest, ok := strings.Cut(path, "/api/v3"); ok {
+			path, below = rest, rest
+		}
 	}
-	for part := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
+	for part := range strings.SplitSeq(strings.Trim(below, "/"), "/") {
 		if plain, err := url.PathUnescape(part); err == nil {
 			part = plain
 		}
 		q.segments = append(q.segments, part)
 	}
 
+	if q.vendor != nil {
+		q.target = path
+		q.takeKey()
+		return q
+	}
 	header, param, otherHeader, otherParam := demoHeader, demoParam, proHeader, proParam
 	if s.opts.Plan == Pro {
+		if q.vendor != nil {
+			q.target = path
+			q.takeKey()
+			return q
+		}
 		header, param, otherHeader, otherParam = proHeader, proParam, demoHeader, demoParam
 	}
 	q.wrongKey = r.Header.Get(otherHeader) != "" || q.query.Get(otherParam) != ""
@@ -66,8 +81,29 @@ func (s *Simulator) parse(r *http.Request) *request {
 	return q
 }
 
+// takeKey finds the key of a vendor other than CoinGecko: a bearer's, or a parameter.
+func (q *request) takeKey() {
+	if key, ok := strings.CutPrefix(q.Header.Get("Authorization"), "Bearer "); ok && key != "" {
+		q.key, q.keyFrom = key, "header"
+	} else if q.key = q.query.Get("api_key"); q.key != "" {
+		q.keyFrom = "query"
+	}
+	visible := q.URL.RawQuery
+	if q.query.Has("api_key") {
+		rest := q.URL.Query()
+		rest.Del("api_key")
+		visible = rest.Encode()
+	}
+	if visible != "" {
+		q.target += "?" + visible
+	}
+}
+
 // client is who a limit counts for.
 func (q *request) client() string {
+	if q.vendor != nil {
+		return q.vendor.root + " " + q.key
+	}
 	if q.key != "" {
 		return "key " + q.key
 	}
@@ -80,6 +116,9 @@ func (q *request) client() string {
 
 // endpoint names the route, with {id} in the place of an asset; "unknown" for any other path.
 func (q *request) endpoint() string {
+	if q.vendor != nil {
+		return q.vendor.endpoint(q)
+	}
 	path := append([]string(nil), q.segments...)
 	if len(path) == 3 && path[0] == "coins" {
 		path[1] = "{id}"

@@ -10,6 +10,9 @@ import (
 
 // answer is what the API says to a request.
 func (s *Simulator) answer(q *request) *reply {
+	if q.vendor != nil {
+		return q.vendor.answer(s, q)
+	}
 	if p := s.admit(q); p != nil {
 		return p
 	}

@@ -26,15 +26,20 @@ type Options struct {
 	Keys   []string         // the keys that are right; empty: any, and none, will do
 	Limit  int              // calls a minute for each key or, without one, client address; 0: none
 	Assets []Asset          // nil: those of [Assets]
+
+	CryptoQuant CryptoQuant // zero: any key, all history, no limit
 }
 
-// Simulator is an [http.Handler] for CoinGecko's API below /api/v3, and for its own controls below /_sim.
+// Simulator is an [http.Handler] for CoinGecko's API below /api/v3, CryptoQuant's below /v1, the fallbacks' below
+// /coinmetrics/v4, /coinpaprika/v1 and /binance/api/v3, and for its own controls below /_sim.
 type Simulator struct {
-	opts   Options
-	world  *world
-	limits limits
-	faults faults
-	calls  calls
+	opts      Options
+	world     *world
+	chains    map[string]*chain // by CryptoQuant's name
+	limits    limits
+	faults    faults
+	calls     calls
+	revisions revisions
 }
 
 // New makes a simulator. It panics when the options contradict themselves: an unknown plan or kind, an asset that is
@@ -53,7 +58,14 @@ func New(opts Options) *Simulator {
 	if opts.Assets == nil {
 		opts.Assets = Assets()
 	}
+	if opts.CryptoQuant.Reach == "" {
+		opts.CryptoQuant.Reach = unlimited
+	}
+	if !reachForm.MatchString(opts.CryptoQuant.Reach) {
+		panic("simulator: CryptoQuant has no plan that reaches back " + opts.CryptoQuant.Reach)
+	}
 	s := &Simulator{opts: opts, world: newWorld(opts.Seed, opts.Assets)}
+	s.chains = newChains(opts.Seed, s.world)
 	s.calls.arrived = make(chan struct{})
 	s.faults.cleared = make(chan struct{})
 	return s
