@@ -343,7 +343,7 @@ func TestOneWarningForWhatIsNotBuilt(t *testing.T) {
 	if code := <-done; code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	if n := strings.Count(out.String(), "not built yet"); n != 1 || !strings.Contains(out.String(), `["CRYPTOQUANT_API_KEY","UPSTREAM_LIMITS"]`) {
+	if n := strings.Count(out.String(), "not built yet"); n != 1 || !strings.Contains(out.String(), `["UPSTREAM_LIMITS"]`) {
 		t.Errorf("%d warnings:\n%s", n, out)
 	}
 	if strings.Contains(out.String(), "0123456789") {
@@ -370,6 +370,12 @@ func TestDemo(t *testing.T) {
 	}
 	if r := s.get("/", ""); r.status != 200 || !strings.Contains(r.header.Get("Content-Type"), "text/html") {
 		t.Errorf("the page: %+v", r)
+	}
+	onChain := regexp.MustCompile(`http://\S+/v1`).FindString(out.String())
+	if r, err := http.Get(onChain + "/btc/market-indicator/mvrv"); err != nil || r.StatusCode != http.StatusUnauthorized {
+		t.Errorf("the simulated CryptoQuant at %q without a token: %v %v", onChain, r, err)
+	} else {
+		r.Body.Close()
 	}
 	began := time.Now()
 	cancel()
