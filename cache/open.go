@@ -29,10 +29,16 @@ import (
 // The client heeds contexts and gives up early (300 ms to dial, to read, to write). It does not send a command again on its
 // own, so that what counts does not count twice; only the client of a Cluster does, after a lost connection or a timeout of
 // its own: there, a command that counts needs a context that ends before read_timeout. Errors never have a credential in them.
-func Open(redisURL string) (redis.UniversalClient, error) {
+func Open(redisURL string) (redis.UniversalClient, error) { return OpenPatient(redisURL, 0) }
+
+// OpenPatient is [Open] with a client that gives up no earlier than after so long.
+func OpenPatient(redisURL string, atLeast time.Duration) (redis.UniversalClient, error) {
 	o, err := parseURL(redisURL)
 	if err != nil {
 		return nil, fmt.Errorf("cache: redis URL: %w", err)
+	}
+	for _, timeout := range []*time.Duration{&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.PoolTimeout} {
+		*timeout = max(*timeout, atLeast)
 	}
 	return redis.NewUniversalClient(o), nil
 }

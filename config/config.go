@@ -18,6 +18,8 @@ type Config struct {
 	DatabaseURL Secret // not set: embedded SQLite in DataDir
 	RedisURL    Secret // not set: in this process
 
+	RedisTimeout time.Duration // what one exchange with Redis may take
+
 	APIKeys       []APIKey // more may be in the database
 	JWT           JWT
 	AnonymousTier string // "": callers without a credential are refused

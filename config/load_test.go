@@ -28,7 +28,7 @@ var compare = cmp.Options{
 // defaults are those of the contract, in dev.
 func defaults() Config {
 	return Config{
-		Env: Dev, ListenAddr: ":8080", DataDir: "./data",
+		Env: Dev, ListenAddr: ":8080", DataDir: "./data", RedisTimeout: 100 * time.Millisecond,
 		APIKeys: []APIKey{
 			{"dev-public", "public", NewSecret("dev-public-key")}, {"dev-admin", "admin", NewSecret("dev-admin-key")},
 		},
@@ -116,9 +116,10 @@ func everything() map[string]string {
 	return map[string]string{
 		"COINGRAPH_ENV": "prod", "LISTEN_ADDR": "127.0.0.1:9090", "METRICS_ADDR": "[::1]:9091", "SCHEDULER": "off",
 		"DATA_DIR": "/var/lib/coingraph", "DATABASE_URL": "postgres://u:" + canary + "@db:5432/coingraph?sslmode=require",
-		"REDIS_URL":  "rediss://:" + canary + "@a:7000,b:7000",
-		"API_KEYS":   "web:public:" + canary + "1, ops:admin:" + canary + ":2",
-		"JWT_SECRET": canary + "3", "JWT_SECRET_PREVIOUS": canary + "4", "JWT_JWKS_URL": "https://id.example.com/keys",
+		"REDIS_URL":     "rediss://:" + canary + "@a:7000,b:7000",
+		"REDIS_TIMEOUT": "150ms",
+		"API_KEYS":      "web:public:" + canary + "1, ops:admin:" + canary + ":2",
+		"JWT_SECRET":    canary + "3", "JWT_SECRET_PREVIOUS": canary + "4", "JWT_JWKS_URL": "https://id.example.com/keys",
 		"JWT_ISSUER": "https://id.example.com/", "JWT_AUDIENCE": "coingraph", "ANONYMOUS_TIER": "public",
 		"COINGECKO_PLAN": "pro", "COINGECKO_BASE_URL": "https://gecko.example.com/api/v3/", "COINGECKO_API_KEY": canary + "5," + canary + "6",
 		"CRYPTOQUANT_BASE_URL": "https://cq.example.com/v1", "CRYPTOQUANT_API_KEY": canary + "7",
@@ -159,7 +160,7 @@ func TestEverything(t *testing.T) {
 	provider := func(url, key string) Provider { return Provider{url, NewSecret(canary + key)} }
 	want := Config{
 		Env: Prod, ListenAddr: "127.0.0.1:9090", MetricsAddr: "[::1]:9091", DataDir: "/var/lib/coingraph",
-		DatabaseURL: NewSecret(vars["DATABASE_URL"]), RedisURL: NewSecret(vars["REDIS_URL"]),
+		DatabaseURL: NewSecret(vars["DATABASE_URL"]), RedisURL: NewSecret(vars["REDIS_URL"]), RedisTimeout: 150 * time.Millisecond,
 		APIKeys: []APIKey{{"web", "public", NewSecret(canary + "1")}, {"ops", "admin", NewSecret(canary + ":2")}},
 		JWT: JWT{
 			NewSecret(canary + "3"), NewSecret(canary + "4"), "https://id.example.com/keys", "https://id.example.com/", "coingraph",

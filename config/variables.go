@@ -75,6 +75,11 @@ func storageVars() []variable {
 			value: into(redisURL, func(c *Config) *Secret { return &c.RedisURL }),
 			doc:   "The Redis that replicas share. Several addresses are a Redis Cluster; with `?master_name=` they are Sentinels.",
 		},
+		{
+			name: "REDIS_TIMEOUT", def: always("100ms"),
+			value: into(duration, func(c *Config) *time.Duration { return &c.RedisTimeout }),
+			doc:   "How long a look-up, a charge or a lease waits for Redis before it does without. More where Redis is far away.",
+		},
 	}
 }
 

@@ -227,12 +227,12 @@ func (a *App) openCache() (market.Cache, market.Leases, error) {
 	if !a.cfg.RedisURL.IsSet() {
 		return memory, nil, nil
 	}
-	client, err := cache.Open(a.cfg.RedisURL.Reveal())
+	client, err := cache.OpenPatient(a.cfg.RedisURL.Reveal(), 3*a.cfg.RedisTimeout)
 	if err != nil {
 		return nil, nil, misconfigured("REDIS_URL", err.Error())
 	}
 	a.redis = client
-	shared := cache.NewRedis(client, cache.RedisOptions{Log: a.log})
+	shared := cache.NewRedis(client, cache.RedisOptions{Timeout: a.cfg.RedisTimeout, Log: a.log})
 	return cache.NewTiered(memory, shared, cache.TieredOptions{}), cache.NewLeases(shared), nil
 }
 
@@ -255,7 +255,7 @@ func (a *App) openMeter() (limit.Meter, error) {
 	if a.redis == nil {
 		return limit.NewMemory(policy), nil
 	}
-	return limit.NewFallback(limit.NewRedis(a.redis, policy, limit.RedisOptions{}), limit.FallbackOptions{Log: a.log}), nil
+	return limit.NewFallback(limit.NewRedis(a.redis, policy, limit.RedisOptions{Timeout: a.cfg.RedisTimeout}), limit.FallbackOptions{Log: a.log}), nil
 }
 
 func tiersOf(rules []config.RateLimit) []string {
