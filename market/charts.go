@@ -397,7 +397,7 @@ func readLoaded[V readable](s *Service, q *seriesQuestion[V], r SeriesRequest, l
 	read := v.reading()
 	if l.err != nil && !fresh.consents(read, r.SeriesKey, s.ttl(r.SeriesKey), now) {
 		if fault.Is(l.err, fault.UpstreamRejected) {
-			l.err = r.noSuch()
+			return nil, fault.New(fault.NotFound, "%s has no chart in %s", r.Asset, r.Currency) // a metric is then not offered
 		}
 		return nil, l.err
 	}
@@ -425,14 +425,6 @@ func (q *seriesQuestion[V]) unoffered(s *Service, r SeriesRequest) V {
 	v := q.kind.read(r, q.all.asset(r.Asset), History{Known: notOffered([]Range{window}, nobody, q.now)}, window, []string{nobody})
 	v.reading().FreshUntil = s.freshUntil(r, window, q.now)
 	return v
-}
-
-// noSuch is the fault of a series that no asset like this has.
-func (k SeriesKey) noSuch() error {
-	if k.OnChain() {
-		return fault.New(fault.NotFound, "%s has no %s", k.Asset, k.Metric)
-	}
-	return fault.New(fault.NotFound, "%s has no chart in %s", k.Asset, k.Currency)
 }
 
 // consents tells whether the caller wants this answer, whose newest points lack, rather than an error.
