@@ -23,6 +23,8 @@ type house struct {
 	store  *countedStore
 	cache  *countedCache
 	source *fakeSource
+	leases market.Leases // nil: none
+	budget time.Duration // 0: the default
 }
 
 // clock is a clock that a test moves.
@@ -38,6 +40,7 @@ type countedStore struct {
 	market.Store
 	quotes, saveQuotes, histories, saveSeries atomic.Int32
 	fault                                     atomic.Pointer[error]
+	onQuotes, onHistories                     func() // called after a read; nil: nothing
 }
 
 func (s *countedStore) down() error {
@@ -52,7 +55,11 @@ func (s *countedStore) Quotes(ctx context.Context, pairs []market.Pair) ([]marke
 	if err := s.down(); err != nil {
 		return nil, err
 	}
-	return s.Store.Quotes(ctx, pairs)
+	quotes, err := s.Store.Quotes(ctx, pairs)
+	if s.onQuotes != nil {
+		s.onQuotes()
+	}
+	return quotes, err
 }
 
 func (s *countedStore) SaveQuotes(ctx context.Context, quotes []market.Quote) error {
@@ -68,7 +75,11 @@ func (s *countedStore) Histories(ctx context.Context, windows []market.Window) (
 	if err := s.down(); err != nil {
 		return nil, err
 	}
-	return s.Store.Histories(ctx, windows)
+	histories, err := s.Store.Histories(ctx, windows)
+	if s.onHistories != nil {
+		s.onHistories()
+	}
+	return histories, err
 }
 
 func (s *countedStore) SaveSeries(ctx context.Context, w market.SeriesWrite) error {
@@ -102,6 +113,7 @@ type fakeSource struct {
 	chart   func(market.SeriesKey, []market.Range) ([]market.Fetched, error)
 	assets  func() ([]market.Asset, error)
 	offers  []market.Offer
+	roomy   bool // a call for prices carries whatever else there is
 	nQuotes atomic.Int32
 	nCharts atomic.Int32
 	nAssets atomic.Int32
@@ -112,7 +124,12 @@ func (s *fakeSource) Quotes(_ context.Context, pairs []market.Pair) ([]market.Qu
 	return s.quotes(pairs)
 }
 
-func (s *fakeSource) Riders(_, _ []market.Pair) []market.Pair { return nil }
+func (s *fakeSource) Riders(_, more []market.Pair) []market.Pair {
+	if !s.roomy {
+		return nil
+	}
+	return more
+}
 
 func (s *fakeSource) Offers() []market.Offer { return s.offers }
 
@@ -177,7 +194,7 @@ func (h *house) restart() { h.with(h.source) }
 func (h *house) with(source market.Source) {
 	h.cache = &countedCache{Cache: cache.NewMemory(cache.MemoryOptions{MaxBytes: 16 << 20})}
 	h.Service = market.NewService(market.Options{
-		Store: h.store, Source: source, Cache: h.cache, Currencies: market.AllCurrencies(), Now: h.clock.Now, Log: slog.New(slog.DiscardHandler),
+		Store: h.store, Source: source, Cache: h.cache, Leases: h.leases, Budget: h.budget, Currencies: market.AllCurrencies(), Now: h.clock.Now, Log: slog.New(slog.DiscardHandler),
 		PriceTTL: ttl, DailyTTL: time.Hour, HourlyTTL: 5 * time.Minute, OnChainTTL: time.Hour,
 	})
 	if _, err := h.Asset(h.t.Context(), "bitcoin"); err != nil { // loads the catalogue, so that it is in nobody's budget

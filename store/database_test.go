@@ -54,6 +54,9 @@ func newPostgres(tb testing.TB) store.Options {
 	tb.Cleanup(func() { admin("DROP DATABASE " + name + " WITH (FORCE)") })
 	own := *server
 	own.Path = "/" + name
+	q := own.Query()
+	q.Set("connect_timeout", "30") // on a busy machine a database that is well may take its time
+	own.RawQuery = q.Encode()
 	return store.Options{DatabaseURL: own.String()}
 }
 

@@ -20,7 +20,8 @@ import (
 	"github.com/uptrace/bun/dialect/pgdialect"
 )
 
-// patience is how long a connection may take to come up, or to show that it is alive after it was idle.
+// patience is how long a connection may take to come up, unless the URL says connect_timeout, or to show that it is alive
+// after it was idle.
 const patience = time.Second
 
 // lockClass tells our advisory locks from those of other programs in the same database: "COIN".
@@ -45,7 +46,7 @@ func openPostgres(databaseURL string) (*postgres, error) {
 	if err != nil {
 		return nil, errDatabaseURL
 	}
-	if t := cfg.ConnConfig.ConnectTimeout; t <= 0 || t > patience {
+	if !u.Query().Has("connect_timeout") {
 		cfg.ConnConfig.ConnectTimeout = patience
 	}
 	if cfg.PingTimeout <= 0 || cfg.PingTimeout > patience {

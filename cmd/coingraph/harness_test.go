@@ -269,5 +269,8 @@ func freshDatabase(t *testing.T, base string) string {
 		t.Fatal(err)
 	}
 	u.Path = "/" + name
+	q := u.Query()
+	q.Set("connect_timeout", "30") // on a busy machine a database that is well may take its time
+	u.RawQuery = q.Encode()
 	return u.String()
 }
