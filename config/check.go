@@ -112,8 +112,10 @@ func (l *loader) checkProd() {
 	}
 
 	for _, v := range []struct{ name, baseURL string }{
-		{"COINGECKO_BASE_URL", c.CoinGecko.BaseURL}, {"CRYPTOQUANT_BASE_URL", c.CryptoQuant.BaseURL},
-		{"COINMETRICS_BASE_URL", c.Fallbacks[coinmetrics].BaseURL}, {"COINPAPRIKA_BASE_URL", c.Fallbacks[coinpaprika].BaseURL},
+		{"COINGECKO_BASE_URL", c.CoinGecko.BaseURL},
+		{"CRYPTOQUANT_BASE_URL", c.CryptoQuant.BaseURL},
+		{"COINMETRICS_BASE_URL", c.Fallbacks[coinmetrics].BaseURL},
+		{"COINPAPRIKA_BASE_URL", c.Fallbacks[coinpaprika].BaseURL},
 		{"BINANCE_BASE_URL", c.Fallbacks[binance].BaseURL},
 	} {
 		if loopback(v.baseURL) {

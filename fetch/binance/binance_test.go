@@ -133,8 +133,11 @@ func TestNotOffered(t *testing.T) {
 	u := wiretest.Serve(t, wiretest.Answer([]byte(`[]`)))
 	c := client(t, u.URL, "", midMarch)
 	for _, k := range []market.SeriesKey{
-		{Asset: "bitcoin", Currency: "eur", Interval: market.Daily}, {Asset: "BTCUSDT", Currency: "usd", Interval: market.Daily}, {Asset: "tether", Currency: "usd", Interval: market.Daily},
-		{Asset: "bitcoin", Currency: "usd", Interval: market.FiveMinutely}, {Asset: "bitcoin", Metric: market.MVRV, Interval: market.Daily},
+		{Asset: "bitcoin", Currency: "eur", Interval: market.Daily},
+		{Asset: "BTCUSDT", Currency: "usd", Interval: market.Daily},
+		{Asset: "tether", Currency: "usd", Interval: market.Daily},
+		{Asset: "bitcoin", Currency: "usd", Interval: market.FiveMinutely},
+		{Asset: "bitcoin", Metric: market.MVRV, Interval: market.Daily},
 	} {
 		_, err := c.Series(t.Context(), wiretest.Once, k, []market.Range{{From: 0, To: k.Interval.Step()}})
 		wiretest.WantKind(t, fmt.Sprint(k), err, fault.UpstreamNotFound)
@@ -228,4 +231,13 @@ func TestErrors(t *testing.T) {
 		_, err := client(t, base, wiretest.Key, midMarch).Series(t.Context(), wiretest.Once, chart(market.Daily), []market.Range{{From: midMarch.Truncate(24 * time.Hour).UnixMilli(), To: midMarch.UnixMilli()}})
 		return err
 	})
+}
+
+// TestIDs compares ids.csv with CoinGecko's list.
+func TestIDs(t *testing.T) {
+	symbols := make(map[string]string)
+	for id, their := range client(t, "http://localhost", "", midMarch).ids {
+		symbols[id] = strings.TrimSuffix(their[0], "USDT")
+	}
+	wiretest.CheckIDs(t, "../..", symbols)
 }

@@ -268,3 +268,12 @@ func TestErrors(t *testing.T) {
 		return err
 	})
 }
+
+// TestIDs compares ids.csv with CoinGecko's list.
+func TestIDs(t *testing.T) {
+	symbols := make(map[string]string)
+	for id, their := range client(t, "http://localhost", "", midMarch).ids {
+		symbols[id] = their[0]
+	}
+	wiretest.CheckIDs(t, "../..", symbols)
+}

@@ -163,8 +163,10 @@ func TestSeries(t *testing.T) {
 	wiretest.WantKind(t, "beyond a plan that is not known", err, fault.UpstreamPlan)
 
 	for _, k := range []market.SeriesKey{
-		{Asset: "bitcoin", Currency: "eur", Interval: market.Daily}, {Asset: "btc", Currency: "usd", Interval: market.Daily},
-		{Asset: "bitcoin", Metric: market.MVRV, Interval: market.Daily}, {Asset: "bitcoin", Currency: "usd", Interval: market.FiveMinutely},
+		{Asset: "bitcoin", Currency: "eur", Interval: market.Daily},
+		{Asset: "btc", Currency: "usd", Interval: market.Daily},
+		{Asset: "bitcoin", Metric: market.MVRV, Interval: market.Daily},
+		{Asset: "bitcoin", Currency: "usd", Interval: market.FiveMinutely},
 	} {
 		_, err := c.Series(t.Context(), wiretest.Once, k, []market.Range{{From: 0, To: k.Interval.Step()}})
 		wiretest.WantKind(t, fmt.Sprint(k), err, fault.UpstreamNotFound)
@@ -293,4 +295,13 @@ func TestErrors(t *testing.T) {
 		_, err := client(t, base, wiretest.Key, midMarch).Quotes(t.Context(), wiretest.Once, []market.Pair{{Asset: "bitcoin", Currency: "usd"}})
 		return err
 	})
+}
+
+// TestIDs compares ids.csv with CoinGecko's list.
+func TestIDs(t *testing.T) {
+	symbols := make(map[string]string)
+	for id, their := range client(t, "http://localhost", "", midMarch).ids {
+		symbols[id] = strings.SplitN(their[0], "-", 2)[0]
+	}
+	wiretest.CheckIDs(t, "../..", symbols)
 }

@@ -54,7 +54,7 @@ func decodeRow(row map[string]json.RawMessage, s series, now time.Time) (market.
 	if s.interval.Floor(t) != t {
 		return market.Point{}, fmt.Errorf("%s is no start of the window %s", stamp.Format(time.DateTime), s.window)
 	}
-	if _, fine := row["datetime"]; s.interval != market.Daily && !fine {
+	if _, fine := row[stamps[0].key]; s.interval != market.Daily && !fine {
 		return market.Point{}, errors.New("it has a date and no time")
 	}
 	raw, there := row[s.field]
@@ -72,9 +72,9 @@ func decodeRow(row map[string]json.RawMessage, s series, now time.Time) (market.
 	return market.Point{Stamp: t, Price: v, MarketCap: math.NaN(), Volume: math.NaN()}, nil
 }
 
-// decodeStamp reads a row's stamp, in UTC: datetime, or date alone.
+// decodeStamp reads a row's stamp: the finest that it has.
 func decodeStamp(row map[string]json.RawMessage) (time.Time, error) {
-	for _, form := range [...]struct{ key, layout string }{{"datetime", time.DateTime}, {"date", time.DateOnly}} {
+	for _, form := range stamps {
 		raw, there := row[form.key]
 		if !there {
 			continue

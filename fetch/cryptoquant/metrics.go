@@ -2,6 +2,7 @@ package cryptoquant
 
 import (
 	"slices"
+	"time"
 
 	"github.com/coingraph/coingraph/market"
 )
@@ -19,7 +20,7 @@ type metric struct {
 	unverified bool
 }
 
-// metrics are the names of the wire format: the only place that has them.
+// metrics and stamps are the names of the wire format: the only place that has them.
 // https://docs.cryptoquant.com and https://userguide.cryptoquant.com
 var metrics = map[market.Metric]metric{
 	market.ExchangeNetflow:  {path: "exchange-flows/netflow", field: "netflow_total", signed: true, flow: true},
@@ -34,6 +35,15 @@ var metrics = map[market.Metric]metric{
 	market.Fees:             {path: "network-data/fees", field: "fees_total", unverified: true},
 	market.HashRate:         {path: "network-data/hashrate", field: "hashrate", unit: "TH/s", unverified: true},
 	market.Difficulty:       {path: "network-data/difficulty", field: "difficulty", unit: "difficulty", unverified: true},
+}
+
+// stamps are the keys of a row's stamp, in UTC, the finer one first.
+var stamps = [...]struct {
+	key, layout string
+	unverified  bool // as metric's
+}{
+	{key: "datetime", layout: time.DateTime, unverified: true},
+	{key: "date", layout: time.DateOnly},
 }
 
 // allExchanges is the aggregate that flows are asked for.

@@ -80,11 +80,13 @@ func TestRequests(t *testing.T) {
 			"/v1/btc/exchange-flows/netflow?window=hour&from=20260309T200000&to=20260310T110000&limit=16&exchange=all_exchange",
 		},
 		{ // the running hour and day are not asked for
-			key(market.SOPR, market.Hourly), []market.Range{{From: hour("10T11"), To: hour("10T14")}},
+			key(market.SOPR, market.Hourly),
+			[]market.Range{{From: hour("10T11"), To: hour("10T14")}},
 			"/v1/btc/market-indicator/sopr?window=hour&from=20260310T110000&to=20260310T110000&limit=1",
 		},
 		{
-			market.SeriesKey{Asset: "ethereum", Metric: market.Fees, Interval: market.Daily}, days(t, "2026-03-09", "2026-03-10"),
+			market.SeriesKey{Asset: "ethereum", Metric: market.Fees, Interval: market.Daily},
+			days(t, "2026-03-09", "2026-03-10"),
 			"/v1/eth/network-data/fees?window=day&from=20260309&to=20260309&limit=1",
 		},
 	} {
@@ -160,14 +162,24 @@ func TestEveryMetric(t *testing.T) {
 // TestAnyQuestion: whatever is missing, whatever the plan and however short it cuts its answers, everything asked for is
 // answered or beyond, the values are right, and what is bought again is nothing.
 func TestAnyQuestion(t *testing.T) {
+	type host struct {
+		sim *simulator.Simulator
+		url string
+	}
+	hosts := map[string]host{}
 	rapid.Check(t, func(rt *rapid.T) {
 		i := rapid.SampledFrom([]market.Interval{market.Daily, market.Hourly}).Draw(rt, "interval")
 		o := simulator.CryptoQuant{
 			Reach: rapid.SampledFrom([]string{"P0D", "P3Y", "P6M", "P30D"}).Draw(rt, "reach"),
 			Rows:  rapid.SampledFrom([]int{0, 100, 400}).Draw(rt, "rows"),
 		}
-		sim, base := simulated(t, midMarch, o)
-		c := client(t, base, midMarch)
+		name := fmt.Sprint(o)
+		if hosts[name].sim == nil {
+			sim, url := simulated(t, midMarch, o)
+			hosts[name] = host{sim, url}
+		}
+		sim := hosts[name].sim
+		c := client(t, hosts[name].url, midMarch)
 		end := i.Floor(midMarch.UnixMilli())
 		var missing []market.Range
 		at := end - rapid.Int64Range(1, 3000).Draw(rt, "back")*i.Step()
@@ -436,6 +448,15 @@ func TestDocs(t *testing.T) {
 	text, err := os.ReadFile(root + "/docs/providers.md")
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, stamp := range stamps {
+		row := fmt.Sprintf("| `%s` | documented |", stamp.key)
+		if stamp.unverified {
+			row = fmt.Sprintf("| `%s` | unverified |", stamp.key)
+		}
+		if !strings.Contains(string(text), row) {
+			t.Errorf("docs/providers.md lacks the row %s", row)
+		}
 	}
 	for name, m := range metrics {
 		unit, state := m.unit, "documented"

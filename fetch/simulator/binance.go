@@ -32,7 +32,7 @@ func (s *Simulator) binance(q *request) *reply {
 	if !ok || c == nil || base != strings.ToUpper(base) {
 		return binanceError(http.StatusBadRequest, -1121, "Invalid symbol.")
 	}
-	step := int64(0)
+	var step int64
 	switch q.query.Get("interval") {
 	case "1d":
 		step = daily

@@ -33,7 +33,7 @@ const (
 func (s *Simulator) parse(r *http.Request) *request {
 	q := &request{Request: r, query: r.URL.Query(), now: s.millis()}
 	path := r.URL.EscapedPath()
-	below := path
+	var below string
 	if q.vendor, below = vendorOf(path); q.vendor == nil {
 		if _, rest, ok := strings.Cut(path, "/api/v3"); ok {
 			path, below = rest, rest

@@ -61,7 +61,7 @@ func (h *host) rows(t *testing.T, target string) []metricRow {
 			Data   []metricRow
 		}
 	}
-	if err := json.Unmarshal(body, &answer); err != nil || res.StatusCode != 200 || answer.Status.Code != 200 || answer.Status.Message != "success" || answer.Result.Window == "" {
+	if err := json.Unmarshal(body, &answer); err != nil || res.StatusCode != http.StatusOK || answer.Status.Code != 200 || answer.Status.Message != "success" || answer.Result.Window == "" {
 		t.Fatalf("%s: %d %s %v", target, res.StatusCode, body, err)
 	}
 	return answer.Result.Data
@@ -194,7 +194,7 @@ func TestCryptoQuantErrors(t *testing.T) {
 		h.ask(t, "/v1/btc/market-indicator/mvrv", "right")
 	}
 	res, _ := h.ask(t, "/v1/btc/market-indicator/mvrv", "right")
-	if want := strconv.FormatInt(at(t, "2026-11-23T18:42:00Z").Unix(), 10); res.StatusCode != 429 || res.Header.Get("X-RateLimit-Reset") != want {
+	if want := strconv.FormatInt(at(t, "2026-11-23T18:42:00Z").Unix(), 10); res.StatusCode != http.StatusTooManyRequests || res.Header.Get("X-RateLimit-Reset") != want {
 		t.Errorf("too many: %d %v, want %s", res.StatusCode, res.Header, want)
 	}
 }
@@ -208,14 +208,14 @@ func TestVendorFaults(t *testing.T) {
 		"/coinpaprika/v1/tickers/btc-bitcoin":                                               `{"error":"internal server error"}`,
 		"/binance/api/v3/klines?symbol=BTCUSDT&interval=1d":                                 `{"code":0,"msg":"Internal Server Error"}`,
 	} {
-		if res, body := h.ask(t, target, "x"); res.StatusCode != 200 {
+		if res, body := h.ask(t, target, "x"); res.StatusCode != http.StatusOK {
 			t.Errorf("%s: %d %s", target, res.StatusCode, body)
 		}
 		h.inject(t, Fault{Match: "^" + strings.SplitAfterN(target, "/", 4)[0] + strings.SplitAfterN(target, "/", 4)[1], Status: 500, Times: 1})
-		if res, body := h.ask(t, target, "x"); res.StatusCode != 500 || string(body) != want {
+		if res, body := h.ask(t, target, "x"); res.StatusCode != http.StatusInternalServerError || string(body) != want {
 			t.Errorf("%s: %d %s", target, res.StatusCode, body)
 		}
-		if res, _ := h.ask(t, target, "x"); res.StatusCode != 200 {
+		if res, _ := h.ask(t, target, "x"); res.StatusCode != http.StatusOK {
 			t.Errorf("%s: %d after the fault", target, res.StatusCode)
 		}
 	}

@@ -187,3 +187,52 @@ func TestPlan(t *testing.T) {
 		}
 	})
 }
+
+// TestGet: a 200 with JSON is good; of anything else only the beginning is looked at; a body that is too long is refused;
+// and a redirect is an answer, which takes no key anywhere.
+func TestGet(t *testing.T) {
+	canary := wiretest.Serve(t, wiretest.Answer([]byte(`{}`)))
+	long := strings.Repeat(" ", 1000) + "{}"
+	for name, test := range map[string]struct {
+		handler http.HandlerFunc
+		good    bool
+		body    int
+		kind    fault.Kind // of the error; Internal: none
+	}{
+		"good":           {wiretest.Answer([]byte(`{"a":1}`)), true, 7, 0},
+		"a kind of JSON": {wiretest.Refuse(200, "application/problem+json; charset=utf-8", `{}`), true, 2, 0},
+		"a page":         {wiretest.Refuse(200, "text/html", long), false, 1002, 0},
+		"an error":       {wiretest.Refuse(500, "application/json", strings.Repeat("x", 2*wire.MaxErrorBytes)), false, wire.MaxErrorBytes + 1, 0},
+		"too long":       {wiretest.Answer([]byte(long)), false, 0, fault.UpstreamNonsense},
+		"a redirect":     {http.RedirectHandler(canary.URL, http.StatusFound).ServeHTTP, false, 0, 0},
+		"shorter than said": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Content-Length", "10")
+			_, _ = w.Write([]byte(`{}`))
+		}, false, 0, fault.UpstreamUnavailable},
+	} {
+		u := wiretest.Serve(t, test.handler)
+		c, err := wire.New(wire.Options{Provider: "somebody", BaseURL: u.URL + "/v1/", Secrets: []string{wiretest.Key}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := c.Get(t.Context(), wire.Endpoint{Path: "/a/{id}", MaxBytes: 1000}, "/a/b%20c", "x=1", http.Header{"X-Key": {wiretest.Key}})
+		c.CloseIdleConnections()
+		if test.kind != fault.Internal {
+			if wiretest.WantKind(t, name, err, test.kind); err != nil && strings.Contains(err.Error(), u.URL) {
+				t.Errorf("%s: the address is in %v", name, err)
+			}
+			continue
+		}
+		if err != nil || r.Good != test.good || name != "a redirect" && len(r.Body) != test.body {
+			t.Errorf("%s: %+v %v", name, r, err)
+		}
+		seen := u.Requests()[0]
+		if seen.URL.String() != "/v1/a/b%20c?x=1" || seen.Header.Get("X-Key") != wiretest.Key || seen.Header.Get("User-Agent") != "coingraph" {
+			t.Errorf("%s: asked %s with %v", name, seen.URL, seen.Header)
+		}
+	}
+	if n := len(canary.Requests()); n != 0 {
+		t.Errorf("the canary was asked %d times", n)
+	}
+}

@@ -3,6 +3,7 @@ package wiretest
 
 import (
 	"context"
+	"encoding/json"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -98,6 +99,29 @@ func Recordings(t testing.TB, root, provider, pattern string) map[string][]byte 
 		bodies[filepath.Base(f)] = body
 	}
 	return bodies
+}
+
+// CheckIDs compares a table of ids with CoinGecko's recorded list: each id is there, with the symbol that the provider's id
+// shows. That proves no identity, as symbols are not unique, but shows a slip.
+func CheckIDs(t testing.TB, root string, symbols map[string]string) {
+	t.Helper()
+	const list = "coins_list__2025-08-03.json"
+	var coins []struct{ ID, Symbol string }
+	if err := json.Unmarshal(Recordings(t, root, "coingecko", list)[list], &coins); err != nil {
+		t.Fatal(err)
+	}
+	known := make(map[string]string, len(coins))
+	for _, c := range coins {
+		known[c.ID] = c.Symbol
+	}
+	if len(symbols) < 30 {
+		t.Errorf("the table has %d assets", len(symbols))
+	}
+	for id, symbol := range symbols {
+		if got, ok := known[id]; !ok || !strings.EqualFold(got, symbol) {
+			t.Errorf("%s has the symbol %q in CoinGecko's list, %q here", id, got, symbol)
+		}
+	}
 }
 
 // At reads an instant, in Unix ms.
