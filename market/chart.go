@@ -193,7 +193,7 @@ func distance(a, b int64) int64 { return max(a-b, b-a) }
 // read puts a series' history on the grid: it calls size with the most points there can be, and add for each that there
 // is. Holes that nothing is known of are reported as failed: the provider could not be asked. The providers are in order
 // of preference.
-func (req SeriesRequest) read(r *Reading, asset Asset, h History, window Range, providers []string, size func(n int), add func(p *Point)) {
+func (r *Reading) read(req SeriesRequest, asset Asset, h History, window Range, providers []string, size func(n int), add func(p *Point)) {
 	r.Asset, r.Interval, r.Days = asset, req.Interval, req.Days
 	n := int(min((window.To-window.From)/req.Interval.Step(), int64(len(h.Points))))
 	r.Timestamps = make(Timestamps, 0, n)
@@ -227,7 +227,7 @@ func (req SeriesRequest) read(r *Reading, asset Asset, h History, window Range, 
 // readChart reads a chart.
 func readChart(req ChartRequest, asset Asset, h History, window Range, providers []string) *Chart {
 	c := &Chart{Currency: req.Currency}
-	req.read(&c.Reading, asset, h, window, providers, func(n int) {
+	c.read(req, asset, h, window, providers, func(n int) {
 		values := make([]float64, 3*n)
 		c.Prices, c.MarketCaps, c.Volumes = values[:0:n], values[n:n:2*n], values[2*n:2*n:3*n]
 	}, func(p *Point) {

@@ -176,8 +176,11 @@ func TestCheckGrid(t *testing.T) {
 		{"fine", []market.GridColumn{column("bitcoin"), metricColumn("bitcoin", market.MVRV), label("ä"), label(strings.Repeat("ä", 100))}, ""},
 		{"none", nil, "columns"},
 		{"too many", make([]market.GridColumn, 101), "columns"},
-		{"bad ids, labels and currencies", []market.GridColumn{column("../x"), label(""), label(strings.Repeat("x", 101)), marketColumn("bitcoin", market.GridPrice, "nonesuch")},
-			"columns[0].asset columns[1].label columns[2].label columns[3].currency"},
+		{
+			"bad ids, labels and currencies",
+			[]market.GridColumn{column("../x"), label(""), label(strings.Repeat("x", 101)), marketColumn("bitcoin", market.GridPrice, "nonesuch")},
+			"columns[0].asset columns[1].label columns[2].label columns[3].currency",
+		},
 		{"a metric and a currency", []market.GridColumn{both}, "columns[0].metric"},
 	} {
 		var got []string

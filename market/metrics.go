@@ -56,7 +56,7 @@ func (k metrics) unit(key SeriesKey) string {
 
 func (k metrics) read(r SeriesRequest, asset Asset, h History, window Range, providers []string) *MetricSeries {
 	m := &MetricSeries{Metric: r.Metric, Unit: k.unit(r.SeriesKey)}
-	r.read(&m.Reading, asset, h, window, providers,
+	m.read(r, asset, h, window, providers,
 		func(n int) { m.Values = make(Column, 0, n) }, func(p *Point) { m.Values = append(m.Values, p.Price) })
 	return m
 }

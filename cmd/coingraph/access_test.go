@@ -151,8 +151,10 @@ func TestViewerAndCost(t *testing.T) {
 			{`{ a: onChainMetric(asset: "bitcoin", metric: MVRV, days: 1, interval: HOURLY) { points { value } } b: onChainMetric(asset: "bitcoin", metric: MVRV, days: 1) { unit } }`, 25, `{"on_chain_metric":2}`},
 			{`{ assets(ids: ["bitcoin", "ethereum"]) { nodes { onChain(metric: FEES, days: 7) { values } } } }`, 14, `{"on_chain_metric":2,"simple_price":1}`},
 			{`{ onChainMetrics { metric unit } }`, 24, `{}`},
-			{`{ grid(columns: [{asset: "bitcoin"}, {asset: "bitcoin", value: VOLUME}, {asset: "bitcoin", currency: EUR}, {asset: "bitcoin", metric: MVRV}, {asset: "bitcoin", metric: MVRV}], days: 30) { timestamps columns { label values } } }`,
-				30 + 5 + 150, `{"market_chart":2,"on_chain_metric":1}`},
+			{
+				`{ grid(columns: [{asset: "bitcoin"}, {asset: "bitcoin", value: VOLUME}, {asset: "bitcoin", currency: EUR}, {asset: "bitcoin", metric: MVRV}, {asset: "bitcoin", metric: MVRV}], days: 30) { timestamps columns { label values } } }`,
+				30 + 5 + 150, `{"market_chart":2,"on_chain_metric":1}`,
+			},
 			{`{ grid(columns: {asset: "bitcoin"}, days: 2, interval: HOURLY) { columns { values } } }`, 48, `{"market_chart":1}`},
 		} {
 			body, err := json.Marshal(map[string]any{"query": c.query, "extensions": map[string]any{"dryRun": true}})

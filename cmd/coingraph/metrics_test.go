@@ -269,8 +269,11 @@ func TestGrid(t *testing.T) {
 			label  string
 			values []*float64
 		}{
-			{"bitcoin PRICE USD", bitcoin.Prices}, {"traded", bitcoin.Volumes}, {"ethereum MARKET_CAP EUR", ethereum.MarketCaps},
-			{"bitcoin EXCHANGE_NETFLOW", flows}, {"ethereum MVRV", make([]*float64, 30)},
+			{"bitcoin PRICE USD", bitcoin.Prices},
+			{"traded", bitcoin.Volumes},
+			{"ethereum MARKET_CAP EUR", ethereum.MarketCaps},
+			{"bitcoin EXCHANGE_NETFLOW", flows},
+			{"ethereum MVRV", make([]*float64, 30)},
 		} {
 			c := grid.Columns[i]
 			if c.Label != want.label || !slices.EqualFunc(c.Values, want.values, equalOrNull) {
