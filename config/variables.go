@@ -257,7 +257,6 @@ func freshnessVars() []variable {
 			name: "ONCHAIN_TTL", def: byEnv("1h", "6h"),
 			value: into(duration, func(c *Config) *time.Duration { return &c.TTL.OnChain }),
 			doc:   "Likewise, for an on-chain metric.",
-			later: notBuilt,
 		},
 		{
 			name: "CURRENCIES", def: unset("all that CoinGecko supports"),

@@ -57,11 +57,12 @@ type ComplexityRoot struct {
 	}
 
 	Asset struct {
-		Chart  func(childComplexity int, currency market.Currency, days market.Days, interval market.Interval) int
-		ID     func(childComplexity int) int
-		Name   func(childComplexity int) int
-		Price  func(childComplexity int, currency market.Currency) int
-		Symbol func(childComplexity int) int
+		Chart   func(childComplexity int, currency market.Currency, days market.Days, interval market.Interval) int
+		ID      func(childComplexity int) int
+		Name    func(childComplexity int) int
+		OnChain func(childComplexity int, metric market.Metric, days market.Days, interval market.Interval) int
+		Price   func(childComplexity int, currency market.Currency) int
+		Symbol  func(childComplexity int) int
 	}
 
 	AssetConnection struct {
@@ -93,6 +94,18 @@ type ComplexityRoot struct {
 	CreatedApiKey struct {
 		Key    func(childComplexity int) int
 		Secret func(childComplexity int) int
+	}
+
+	Grid struct {
+		Columns    func(childComplexity int) int
+		Timestamps func(childComplexity int) int
+	}
+
+	GridSeries struct {
+		Coverage func(childComplexity int) int
+		Label    func(childComplexity int) int
+		Sources  func(childComplexity int) int
+		Values   func(childComplexity int) int
 	}
 
 	Hole struct {
@@ -159,9 +172,39 @@ type ComplexityRoot struct {
 		Volumes    func(childComplexity int) int
 	}
 
+	MetricPoint struct {
+		Timestamp func(childComplexity int) int
+		Value     func(childComplexity int) int
+	}
+
+	MetricSeries struct {
+		Asset      func(childComplexity int) int
+		Coverage   func(childComplexity int) int
+		Days       func(childComplexity int) int
+		FetchedAt  func(childComplexity int) int
+		Interval   func(childComplexity int) int
+		Metric     func(childComplexity int) int
+		Points     func(childComplexity int) int
+		Sources    func(childComplexity int) int
+		Stale      func(childComplexity int) int
+		Timestamps func(childComplexity int) int
+		Unit       func(childComplexity int) int
+		Values     func(childComplexity int) int
+	}
+
 	Mutation struct {
 		CreateAPIKey func(childComplexity int, name string, tier string, expiresAt *time.Time) int
 		RevokeAPIKey func(childComplexity int, id string) int
+	}
+
+	OnChainMetricInfo struct {
+		Assets      func(childComplexity int) int
+		Description func(childComplexity int) int
+		Intervals   func(childComplexity int) int
+		Metric      func(childComplexity int) int
+		Provider    func(childComplexity int) int
+		Since       func(childComplexity int) int
+		Unit        func(childComplexity int) int
 	}
 
 	PageInfo struct {
@@ -170,14 +213,17 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
-		APIKeys     func(childComplexity int) int
-		Asset       func(childComplexity int, id string) int
-		Assets      func(childComplexity int, ids []string, search *string, first *int, after *string) int
-		LogExport   func(childComplexity int, filter *audit.Filter, first *int, after *string) int
-		MarketChart func(childComplexity int, asset string, currency market.Currency, days market.Days, interval market.Interval, freshness *market.FreshnessInput) int
-		SimplePrice func(childComplexity int, assets []string, currencies []market.Currency, freshness *market.FreshnessInput) int
-		Upstreams   func(childComplexity int) int
-		Viewer      func(childComplexity int) int
+		APIKeys        func(childComplexity int) int
+		Asset          func(childComplexity int, id string) int
+		Assets         func(childComplexity int, ids []string, search *string, first *int, after *string) int
+		Grid           func(childComplexity int, columns []market.GridColumn, days market.Days, interval market.Interval) int
+		LogExport      func(childComplexity int, filter *audit.Filter, first *int, after *string) int
+		MarketChart    func(childComplexity int, asset string, currency market.Currency, days market.Days, interval market.Interval, freshness *market.FreshnessInput) int
+		OnChainMetric  func(childComplexity int, asset string, metric market.Metric, days market.Days, interval market.Interval) int
+		OnChainMetrics func(childComplexity int) int
+		SimplePrice    func(childComplexity int, assets []string, currencies []market.Currency, freshness *market.FreshnessInput) int
+		Upstreams      func(childComplexity int) int
+		Viewer         func(childComplexity int) int
 	}
 
 	SimplePrice struct {
@@ -243,6 +289,7 @@ type ComplexityRoot struct {
 type AssetResolver interface {
 	Price(ctx context.Context, objs []*market.Asset, currency market.Currency) ([]*market.Price, error)
 	Chart(ctx context.Context, objs []*market.Asset, currency market.Currency, days market.Days, interval market.Interval) ([]*market.Chart, error)
+	OnChain(ctx context.Context, objs []*market.Asset, metric market.Metric, days market.Days, interval market.Interval) ([]*market.MetricSeries, error)
 }
 type MutationResolver interface {
 	CreateAPIKey(ctx context.Context, name string, tier string, expiresAt *time.Time) (*auth.CreatedKey, error)
@@ -251,6 +298,9 @@ type MutationResolver interface {
 type QueryResolver interface {
 	SimplePrice(ctx context.Context, assets []string, currencies []market.Currency, freshness *market.FreshnessInput) ([]*market.Price, error)
 	MarketChart(ctx context.Context, asset string, currency market.Currency, days market.Days, interval market.Interval, freshness *market.FreshnessInput) (*market.Chart, error)
+	OnChainMetric(ctx context.Context, asset string, metric market.Metric, days market.Days, interval market.Interval) (*market.MetricSeries, error)
+	OnChainMetrics(ctx context.Context) ([]market.MetricInfo, error)
+	Grid(ctx context.Context, columns []market.GridColumn, days market.Days, interval market.Interval) (*market.Grid, error)
 	Asset(ctx context.Context, id string) (*market.Asset, error)
 	Assets(ctx context.Context, ids []string, search *string, first *int, after *string) (*market.AssetPage, error)
 	Viewer(ctx context.Context) (*auth.Actor, error)
@@ -349,6 +399,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Asset.Name(childComplexity), true
+	case "Asset.onChain":
+		if e.ComplexityRoot.Asset.OnChain == nil {
+			break
+		}
+
+		args, err := ec.field_Asset_onChain_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Asset.OnChain(childComplexity, args["metric"].(market.Metric), args["days"].(market.Days), args["interval"].(market.Interval)), true
 	case "Asset.price":
 		if e.ComplexityRoot.Asset.Price == nil {
 			break
@@ -467,6 +528,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CreatedApiKey.Secret(childComplexity), true
+
+	case "Grid.columns":
+		if e.ComplexityRoot.Grid.Columns == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Grid.Columns(childComplexity), true
+	case "Grid.timestamps":
+		if e.ComplexityRoot.Grid.Timestamps == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Grid.Timestamps(childComplexity), true
+
+	case "GridSeries.coverage":
+		if e.ComplexityRoot.GridSeries.Coverage == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GridSeries.Coverage(childComplexity), true
+	case "GridSeries.label":
+		if e.ComplexityRoot.GridSeries.Label == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GridSeries.Label(childComplexity), true
+	case "GridSeries.sources":
+		if e.ComplexityRoot.GridSeries.Sources == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GridSeries.Sources(childComplexity), true
+	case "GridSeries.values":
+		if e.ComplexityRoot.GridSeries.Values == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GridSeries.Values(childComplexity), true
 
 	case "Hole.from":
 		if e.ComplexityRoot.Hole.From == nil {
@@ -750,6 +849,92 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.MarketChart.Volumes(childComplexity), true
 
+	case "MetricPoint.timestamp":
+		if e.ComplexityRoot.MetricPoint.Timestamp == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MetricPoint.Timestamp(childComplexity), true
+	case "MetricPoint.value":
+		if e.ComplexityRoot.MetricPoint.Value == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MetricPoint.Value(childComplexity), true
+
+	case "MetricSeries.asset":
+		if e.ComplexityRoot.MetricSeries.Asset == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MetricSeries.Asset(childComplexity), true
+	case "MetricSeries.coverage":
+		if e.ComplexityRoot.MetricSeries.Coverage == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MetricSeries.Coverage(childComplexity), true
+	case "MetricSeries.days":
+		if e.ComplexityRoot.MetricSeries.Days == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MetricSeries.Days(childComplexity), true
+	case "MetricSeries.fetchedAt":
+		if e.ComplexityRoot.MetricSeries.FetchedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MetricSeries.FetchedAt(childComplexity), true
+	case "MetricSeries.interval":
+		if e.ComplexityRoot.MetricSeries.Interval == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MetricSeries.Interval(childComplexity), true
+	case "MetricSeries.metric":
+		if e.ComplexityRoot.MetricSeries.Metric == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MetricSeries.Metric(childComplexity), true
+	case "MetricSeries.points":
+		if e.ComplexityRoot.MetricSeries.Points == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MetricSeries.Points(childComplexity), true
+	case "MetricSeries.sources":
+		if e.ComplexityRoot.MetricSeries.Sources == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MetricSeries.Sources(childComplexity), true
+	case "MetricSeries.stale":
+		if e.ComplexityRoot.MetricSeries.Stale == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MetricSeries.Stale(childComplexity), true
+	case "MetricSeries.timestamps":
+		if e.ComplexityRoot.MetricSeries.Timestamps == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MetricSeries.Timestamps(childComplexity), true
+	case "MetricSeries.unit":
+		if e.ComplexityRoot.MetricSeries.Unit == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MetricSeries.Unit(childComplexity), true
+	case "MetricSeries.values":
+		if e.ComplexityRoot.MetricSeries.Values == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MetricSeries.Values(childComplexity), true
+
 	case "Mutation.createApiKey":
 		if e.ComplexityRoot.Mutation.CreateAPIKey == nil {
 			break
@@ -772,6 +957,49 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RevokeAPIKey(childComplexity, args["id"].(string)), true
+
+	case "OnChainMetricInfo.assets":
+		if e.ComplexityRoot.OnChainMetricInfo.Assets == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OnChainMetricInfo.Assets(childComplexity), true
+	case "OnChainMetricInfo.description":
+		if e.ComplexityRoot.OnChainMetricInfo.Description == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OnChainMetricInfo.Description(childComplexity), true
+	case "OnChainMetricInfo.intervals":
+		if e.ComplexityRoot.OnChainMetricInfo.Intervals == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OnChainMetricInfo.Intervals(childComplexity), true
+	case "OnChainMetricInfo.metric":
+		if e.ComplexityRoot.OnChainMetricInfo.Metric == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OnChainMetricInfo.Metric(childComplexity), true
+	case "OnChainMetricInfo.provider":
+		if e.ComplexityRoot.OnChainMetricInfo.Provider == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OnChainMetricInfo.Provider(childComplexity), true
+	case "OnChainMetricInfo.since":
+		if e.ComplexityRoot.OnChainMetricInfo.Since == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OnChainMetricInfo.Since(childComplexity), true
+	case "OnChainMetricInfo.unit":
+		if e.ComplexityRoot.OnChainMetricInfo.Unit == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OnChainMetricInfo.Unit(childComplexity), true
 
 	case "PageInfo.endCursor":
 		if e.ComplexityRoot.PageInfo.EndCursor == nil {
@@ -814,6 +1042,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Assets(childComplexity, args["ids"].([]string), args["search"].(*string), args["first"].(*int), args["after"].(*string)), true
+	case "Query.grid":
+		if e.ComplexityRoot.Query.Grid == nil {
+			break
+		}
+
+		args, err := ec.field_Query_grid_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Grid(childComplexity, args["columns"].([]market.GridColumn), args["days"].(market.Days), args["interval"].(market.Interval)), true
 
 	case "Query.logExport":
 		if e.ComplexityRoot.Query.LogExport == nil {
@@ -837,6 +1076,23 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.MarketChart(childComplexity, args["asset"].(string), args["currency"].(market.Currency), args["days"].(market.Days), args["interval"].(market.Interval), args["freshness"].(*market.FreshnessInput)), true
+	case "Query.onChainMetric":
+		if e.ComplexityRoot.Query.OnChainMetric == nil {
+			break
+		}
+
+		args, err := ec.field_Query_onChainMetric_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.OnChainMetric(childComplexity, args["asset"].(string), args["metric"].(market.Metric), args["days"].(market.Days), args["interval"].(market.Interval)), true
+	case "Query.onChainMetrics":
+		if e.ComplexityRoot.Query.OnChainMetrics == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.OnChainMetrics(childComplexity), true
 	case "Query.simplePrice":
 		if e.ComplexityRoot.Query.SimplePrice == nil {
 			break
@@ -1087,6 +1343,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
 		return graphql.NewInputUnmarshalerIndex(
 			graphql.NewInputUnmarshaler("Freshness", ec.unmarshalInputFreshness),
+			graphql.NewInputUnmarshaler("GridColumn", ec.unmarshalInputGridColumn),
 			graphql.NewInputUnmarshaler("LogFilter", ec.unmarshalInputLogFilter),
 		)
 	}
@@ -1193,12 +1450,80 @@ Values as one JSON list of numbers or nulls, index by index beside ` + "`" + `ti
 """
 scalar Series
 
-"The step of a chart's points."
+"The step of a series' points."
 enum Interval {
-  "Samples at 00:00:00 UTC. A day's point is served from 01:00 UTC on, because providers publish late."
+  """
+  One point a day at 00:00:00 UTC. A chart's point is a sample at that instant, served from 01:00 UTC of the same day on,
+  because providers publish late. A metric's point covers the day that the instant begins, and is served from 01:00 UTC of
+  the next day on.
+  """
   DAILY
-  "Samples at hh:00:00 UTC, served from five minutes past the hour on."
+  """
+  One point an hour at hh:00:00 UTC: of a chart a sample, served from five minutes past the hour on; of a metric the hour
+  that the instant begins, served from five minutes past the next hour on.
+  """
   HOURLY
+}
+
+"""
+What an asset's blockchain tells. Which metrics there are of which asset, and in which units, says
+` + "`" + `Query.onChainMetrics` + "`" + `. Flows and reserves are of the wallets that the provider knows to be exchanges'; it regroups
+wallets about once a week, so values of the last days may still be revised: they are fetched again once a day, for 8 days.
+"""
+enum OnChainMetric {
+  "What flowed into the exchanges' wallets less what flowed out: negative when more left. In units of the asset."
+  EXCHANGE_NETFLOW
+  "What flowed into the exchanges' wallets, in units of the asset."
+  EXCHANGE_INFLOW
+  "What flowed out of the exchanges' wallets, in units of the asset."
+  EXCHANGE_OUTFLOW
+  "What lies in the exchanges' wallets, in units of the asset."
+  EXCHANGE_RESERVE
+  "Market value over realized value: the market capitalisation over what all units cost when they last moved."
+  MVRV
+  "Spent output profit ratio: what spent outputs were worth over what they cost; above 1 they were sold at a profit."
+  SOPR
+  "Net unrealized profit and loss: market value less realized value, as a part of the market value."
+  NUPL
+  "How many addresses sent or received."
+  ACTIVE_ADDRESSES
+  "How many transactions were confirmed."
+  TRANSACTION_COUNT
+  "What transactions paid in fees, in units of the asset."
+  FEES
+  "The estimated computing power of all miners."
+  HASH_RATE
+  "How hard it is to find a block."
+  DIFFICULTY
+}
+
+"A value of an asset's market."
+enum GridValue {
+  PRICE
+  MARKET_CAP
+  "What was traded in the 24 hours before."
+  VOLUME
+}
+
+"""
+A column of a grid. It has either an on-chain metric (` + "`" + `{asset: "bitcoin", metric: MVRV}` + "`" + `) or a value of the market
+(` + "`" + `{asset: "bitcoin", value: VOLUME, currency: EUR}` + "`" + `), of which the price in US dollars is the default
+(` + "`" + `{asset: "bitcoin"}` + "`" + `).
+"""
+input GridColumn {
+  "CoinGecko's asset id, such as ` + "`" + `bitcoin` + "`" + `."
+  asset: ID!
+  "PRICE when left out. Not with ` + "`" + `metric` + "`" + `."
+  value: GridValue
+  "USD when left out. Not with ` + "`" + `metric` + "`" + `."
+  currency: Currency
+  "The column has this metric, and not a value of the market."
+  metric: OnChainMetric
+  """
+  What the column is called in the answer, 1 to 100 characters. When left out, what it has, in the words of the query:
+  ` + "`" + `bitcoin PRICE USD` + "`" + `, ` + "`" + `bitcoin MVRV` + "`" + `.
+  """
+  label: String
 }
 
 "A currency that prices are quoted in: money, metals and some coins."
@@ -1377,6 +1702,42 @@ type Query {
     freshness: Freshness
   ): MarketChart
 
+  """
+  An on-chain metric of an asset on a regular grid in UTC: the ` + "`" + `days` + "`" + ` newest daily points, or 24 hourly points for each
+  day. A point's value covers the day or hour that its instant begins, and is there once that is over.
+
+  What no provider offers is no error but an empty series, whose ` + "`" + `coverage` + "`" + ` has one hole with the reason NOT_OFFERED:
+  ` + "`" + `onChainMetrics` + "`" + ` lists what there is.
+  """
+  onChainMetric(
+    "CoinGecko's asset id, such as ` + "`" + `bitcoin` + "`" + `."
+    asset: ID!
+    metric: OnChainMetric!
+    days: Days!
+    interval: Interval! = DAILY
+  ): MetricSeries
+
+  "Which on-chain metrics there are, of which assets. Costs nothing."
+  onChainMetrics: [OnChainMetricInfo!]!
+
+  """
+  Prices, market capitalisations, volumes and on-chain metrics of many assets side by side: one list of instants, and for
+  each column as many values. With a number of days the instants are all that a chart can have, whether there are values or
+  not; with ` + "`" + `max` + "`" + ` they begin where the first column does. A value that there is none of is null.
+
+  Each value stands at its own instant, as in ` + "`" + `marketChart` + "`" + ` and ` + "`" + `onChainMetric` + "`" + `; the newest daily point of a metric is
+  therefore yesterday's, beside the market's of today. On an hourly grid a metric that there is by day only has at each
+  hour the last value that was known then: a day's value from 00:00 UTC of the next day on.
+
+  A series is charged once, however many columns show it: one unit of ` + "`" + `market_chart` + "`" + ` or ` + "`" + `on_chain_metric` + "`" + `.
+  """
+  grid(
+    "1 to 100 columns."
+    columns: [GridColumn!]!
+    days: Days!
+    interval: Interval! = DAILY
+  ): Grid
+
   "One asset by its id; null with the error NOT_FOUND when there is none."
   asset(id: ID!): Asset
 
@@ -1535,7 +1896,7 @@ type Viewer {
 type Limit {
   "` + "`" + `simple_price` + "`" + `, ` + "`" + `market_chart` + "`" + `, ` + "`" + `on_chain_metric` + "`" + ` or ` + "`" + `log_export` + "`" + `."
   endpoint: String!
-  "Units in a window: a chart is one, a price a hundredth, rounded up for each field."
+  "Units in a window: a chart or a metric is one, a price a hundredth, rounded up for each field."
   limit: Int!
   remaining: Int!
   "The end of the window."
@@ -1574,6 +1935,8 @@ type Asset {
   price(currency: Currency! = USD): SimplePrice @goField(forceResolver: true, batch: true)
   "The history on the grid; see ` + "`" + `Query.marketChart` + "`" + `. The charts of a whole list of assets are looked up together."
   chart(currency: Currency! = USD, days: Days!, interval: Interval! = DAILY): MarketChart @goField(forceResolver: true, batch: true)
+  "An on-chain metric on the grid; see ` + "`" + `Query.onChainMetric` + "`" + `. The metrics of a whole list of assets are looked up together."
+  onChain(metric: OnChainMetric!, days: Days!, interval: Interval! = DAILY): MetricSeries @goField(forceResolver: true, batch: true)
 }
 
 "An asset's current price in one currency."
@@ -1637,6 +2000,75 @@ type ChartPoint {
   volume: Float
 }
 
+"An on-chain metric on the grid of its interval. All columns have the same length, index by index."
+type MetricSeries {
+  asset: Asset!
+  metric: OnChainMetric!
+  interval: Interval!
+  "As asked."
+  days: Days!
+  "What the values are counted in, such as ` + "`" + `BTC` + "`" + `, ` + "`" + `ratio` + "`" + ` or ` + "`" + `addresses` + "`" + `; empty where nobody offers the metric of this asset."
+  unit: String!
+  "The providers of the points."
+  sources: [String!]!
+  "When the newest of the points was fetched."
+  fetchedAt: Time!
+  "False: points that are due and cannot be fetched are an error here."
+  stale: Boolean!
+  "The points as objects."
+  points: [MetricPoint!]!
+  "The points' instants, as a column. An instant begins the day or hour that its value covers."
+  timestamps: Timestamps!
+  "The values at those instants, as a column."
+  values: Series!
+  "Whether these are all points asked for, and what lacks."
+  coverage: Coverage!
+}
+
+"One point of a metric: the value of the day or hour that the instant begins."
+type MetricPoint {
+  timestamp: Time!
+  value: Float!
+}
+
+"A metric that a provider has of some assets."
+type OnChainMetricInfo {
+  metric: OnChainMetric!
+  "CoinGecko's ids."
+  assets: [ID!]!
+  intervals: [Interval!]!
+  "What the values are counted in, such as ` + "`" + `BTC` + "`" + `, ` + "`" + `ratio` + "`" + ` or ` + "`" + `addresses` + "`" + `."
+  unit: String!
+  "The first instant that the provider has, as far as that is known."
+  since: Time
+  provider: String!
+  "What the values mean."
+  description: String!
+}
+
+"Series side by side. All columns have as many values as there are timestamps, index by index."
+type Grid {
+  "The instants, without gaps."
+  timestamps: Timestamps!
+  """
+  In the order asked. A column whose series could not be had is null, with an error of its own at that path; the rest is
+  served.
+  """
+  columns: [GridSeries]!
+}
+
+"A column of a grid."
+type GridSeries {
+  "As asked, or what the column has."
+  label: String!
+  "Null at instants without a value."
+  values: Series!
+  "The providers of the values."
+  sources: [String!]!
+  "Of the series that the column is of: why values lack."
+  coverage: Coverage!
+}
+
 "What of the asked range the answer has."
 type Coverage {
   "No point that was asked for lacks."
@@ -1659,7 +2091,7 @@ enum HoleReason {
   NOT_LISTED
   "The provider's plan does not reach this far back."
   BEYOND_PLAN
-  "The provider does not have this at all."
+  "No provider has this at all: the metric of this asset, or at this interval."
   NOT_OFFERED
   "The provider was asked and has nothing."
   UPSTREAM_HOLE
@@ -1795,6 +2227,8 @@ func (ec *executionContext) childFields_Asset(ctx context.Context, field graphql
 		return ec.fieldContext_Asset_price(ctx, field)
 	case "chart":
 		return ec.fieldContext_Asset_chart(ctx, field)
+	case "onChain":
+		return ec.fieldContext_Asset_onChain(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Asset", field.Name)
 }
@@ -1859,6 +2293,30 @@ func (ec *executionContext) childFields_CreatedApiKey(ctx context.Context, field
 		return ec.fieldContext_CreatedApiKey_secret(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreatedApiKey", field.Name)
+}
+
+func (ec *executionContext) childFields_Grid(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "timestamps":
+		return ec.fieldContext_Grid_timestamps(ctx, field)
+	case "columns":
+		return ec.fieldContext_Grid_columns(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Grid", field.Name)
+}
+
+func (ec *executionContext) childFields_GridSeries(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "label":
+		return ec.fieldContext_GridSeries_label(ctx, field)
+	case "values":
+		return ec.fieldContext_GridSeries_values(ctx, field)
+	case "sources":
+		return ec.fieldContext_GridSeries_sources(ctx, field)
+	case "coverage":
+		return ec.fieldContext_GridSeries_coverage(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type GridSeries", field.Name)
 }
 
 func (ec *executionContext) childFields_Hole(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1987,6 +2445,66 @@ func (ec *executionContext) childFields_MarketChart(ctx context.Context, field g
 		return ec.fieldContext_MarketChart_coverage(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type MarketChart", field.Name)
+}
+
+func (ec *executionContext) childFields_MetricPoint(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "timestamp":
+		return ec.fieldContext_MetricPoint_timestamp(ctx, field)
+	case "value":
+		return ec.fieldContext_MetricPoint_value(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MetricPoint", field.Name)
+}
+
+func (ec *executionContext) childFields_MetricSeries(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "asset":
+		return ec.fieldContext_MetricSeries_asset(ctx, field)
+	case "metric":
+		return ec.fieldContext_MetricSeries_metric(ctx, field)
+	case "interval":
+		return ec.fieldContext_MetricSeries_interval(ctx, field)
+	case "days":
+		return ec.fieldContext_MetricSeries_days(ctx, field)
+	case "unit":
+		return ec.fieldContext_MetricSeries_unit(ctx, field)
+	case "sources":
+		return ec.fieldContext_MetricSeries_sources(ctx, field)
+	case "fetchedAt":
+		return ec.fieldContext_MetricSeries_fetchedAt(ctx, field)
+	case "stale":
+		return ec.fieldContext_MetricSeries_stale(ctx, field)
+	case "points":
+		return ec.fieldContext_MetricSeries_points(ctx, field)
+	case "timestamps":
+		return ec.fieldContext_MetricSeries_timestamps(ctx, field)
+	case "values":
+		return ec.fieldContext_MetricSeries_values(ctx, field)
+	case "coverage":
+		return ec.fieldContext_MetricSeries_coverage(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MetricSeries", field.Name)
+}
+
+func (ec *executionContext) childFields_OnChainMetricInfo(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "metric":
+		return ec.fieldContext_OnChainMetricInfo_metric(ctx, field)
+	case "assets":
+		return ec.fieldContext_OnChainMetricInfo_assets(ctx, field)
+	case "intervals":
+		return ec.fieldContext_OnChainMetricInfo_intervals(ctx, field)
+	case "unit":
+		return ec.fieldContext_OnChainMetricInfo_unit(ctx, field)
+	case "since":
+		return ec.fieldContext_OnChainMetricInfo_since(ctx, field)
+	case "provider":
+		return ec.fieldContext_OnChainMetricInfo_provider(ctx, field)
+	case "description":
+		return ec.fieldContext_OnChainMetricInfo_description(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type OnChainMetricInfo", field.Name)
 }
 
 func (ec *executionContext) childFields_PageInfo(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -2269,6 +2787,36 @@ func (ec *executionContext) field_Asset_chart_args(ctx context.Context, rawArgs 
 	return args, nil
 }
 
+func (ec *executionContext) field_Asset_onChain_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "metric",
+		func(ctx context.Context, v any) (market.Metric, error) {
+			return ec.unmarshalNOnChainMetric2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐMetric(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["metric"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "days",
+		func(ctx context.Context, v any) (market.Days, error) {
+			return ec.unmarshalNDays2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐDays(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["days"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "interval",
+		func(ctx context.Context, v any) (market.Interval, error) {
+			return ec.unmarshalNInterval2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐInterval(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["interval"] = arg2
+	return args, nil
+}
+
 func (ec *executionContext) field_Asset_price_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -2393,6 +2941,36 @@ func (ec *executionContext) field_Query_assets_args(ctx context.Context, rawArgs
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_grid_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "columns",
+		func(ctx context.Context, v any) ([]market.GridColumn, error) {
+			return ec.unmarshalNGridColumn2ᚕgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐGridColumnᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["columns"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "days",
+		func(ctx context.Context, v any) (market.Days, error) {
+			return ec.unmarshalNDays2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐDays(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["days"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "interval",
+		func(ctx context.Context, v any) (market.Interval, error) {
+			return ec.unmarshalNInterval2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐInterval(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["interval"] = arg2
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_logExport_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -2466,6 +3044,44 @@ func (ec *executionContext) field_Query_marketChart_args(ctx context.Context, ra
 		return nil, err
 	}
 	args["freshness"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_onChainMetric_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "asset",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["asset"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "metric",
+		func(ctx context.Context, v any) (market.Metric, error) {
+			return ec.unmarshalNOnChainMetric2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐMetric(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["metric"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "days",
+		func(ctx context.Context, v any) (market.Days, error) {
+			return ec.unmarshalNDays2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐDays(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["days"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "interval",
+		func(ctx context.Context, v any) (market.Interval, error) {
+			return ec.unmarshalNInterval2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐInterval(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["interval"] = arg3
 	return args, nil
 }
 
@@ -2959,6 +3575,73 @@ func (ec *executionContext) resolveBatch_Asset_chart(ctx context.Context, field 
 	)
 }
 
+func (ec *executionContext) _Asset_onChain(ctx context.Context, field graphql.CollectedField, obj *market.Asset) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Asset_onChain(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.resolveBatch_Asset_onChain(ctx, field, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *market.MetricSeries) graphql.Marshaler {
+			return ec.marshalOMetricSeries2ᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐMetricSeries(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Asset_onChain(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Asset",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MetricSeries(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Asset_onChain_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+func (ec *executionContext) resolveBatch_Asset_onChain(ctx context.Context, field graphql.CollectedField, obj *market.Asset) (any, error) {
+	resolver := ec.Resolvers.Asset()
+	fc := graphql.GetFieldContext(ctx)
+	if batch, ok := graphql.BatchParentsFor[*market.Asset](ctx, "Asset"); ok {
+		result := batch.FieldResult(field, func() (any, error) {
+			return resolver.OnChain(ctx, batch.Parents, fc.Args["metric"].(market.Metric), fc.Args["days"].(market.Days), fc.Args["interval"].(market.Interval))
+		})
+		return graphql.ResolveBatchGroupResult[*market.MetricSeries](
+			ctx,
+			batch.Index,
+			len(batch.Parents),
+			result,
+			"Asset.onChain",
+			batch.IndexMap,
+		)
+	}
+	results, err := resolver.OnChain(ctx, []*market.Asset{obj}, fc.Args["metric"].(market.Metric), fc.Args["days"].(market.Days), fc.Args["interval"].(market.Interval))
+	return graphql.ResolveBatchSingleResult[*market.MetricSeries](
+		ctx,
+		results,
+		err,
+		"Asset.onChain",
+	)
+}
+
 func (ec *executionContext) _AssetConnection_edges(ctx context.Context, field graphql.CollectedField, obj *market.AssetPage) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3379,6 +4062,162 @@ func (ec *executionContext) _CreatedApiKey_secret(ctx context.Context, field gra
 }
 func (ec *executionContext) fieldContext_CreatedApiKey_secret(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("CreatedApiKey", field, false, false, "String")
+}
+
+func (ec *executionContext) _Grid_timestamps(ctx context.Context, field graphql.CollectedField, obj *market.Grid) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Grid_timestamps(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Timestamps, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v market.Timestamps) graphql.Marshaler {
+			return ec.marshalNTimestamps2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐTimestamps(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Grid_timestamps(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Grid", field, false, false, "Timestamps")
+}
+
+func (ec *executionContext) _Grid_columns(ctx context.Context, field graphql.CollectedField, obj *market.Grid) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Grid_columns(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Columns, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*market.GridSeries) graphql.Marshaler {
+			return ec.marshalNGridSeries2ᚕᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐGridSeries(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Grid_columns(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Grid",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_GridSeries(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _GridSeries_label(ctx context.Context, field graphql.CollectedField, obj *market.GridSeries) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_GridSeries_label(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Label, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_GridSeries_label(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("GridSeries", field, false, false, "String")
+}
+
+func (ec *executionContext) _GridSeries_values(ctx context.Context, field graphql.CollectedField, obj *market.GridSeries) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_GridSeries_values(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Values, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v market.Column) graphql.Marshaler {
+			return ec.marshalNSeries2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐColumn(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_GridSeries_values(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("GridSeries", field, false, false, "Series")
+}
+
+func (ec *executionContext) _GridSeries_sources(ctx context.Context, field graphql.CollectedField, obj *market.GridSeries) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_GridSeries_sources(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Sources, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_GridSeries_sources(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("GridSeries", field, false, false, "String")
+}
+
+func (ec *executionContext) _GridSeries_coverage(ctx context.Context, field graphql.CollectedField, obj *market.GridSeries) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_GridSeries_coverage(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Coverage, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v market.Coverage) graphql.Marshaler {
+			return ec.marshalNCoverage2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐCoverage(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_GridSeries_coverage(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "GridSeries",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Coverage(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _Hole_from(ctx context.Context, field graphql.CollectedField, obj *market.Hole) (ret graphql.Marshaler) {
@@ -4502,6 +5341,355 @@ func (ec *executionContext) fieldContext_MarketChart_coverage(_ context.Context,
 	return fc, nil
 }
 
+func (ec *executionContext) _MetricPoint_timestamp(ctx context.Context, field graphql.CollectedField, obj *market.MetricPoint) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MetricPoint_timestamp(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Timestamp, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MetricPoint_timestamp(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MetricPoint", field, false, false, "Time")
+}
+
+func (ec *executionContext) _MetricPoint_value(ctx context.Context, field graphql.CollectedField, obj *market.MetricPoint) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MetricPoint_value(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Value, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v market.Number) graphql.Marshaler {
+			return ec.marshalNFloat2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐNumber(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MetricPoint_value(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MetricPoint", field, false, false, "Float")
+}
+
+func (ec *executionContext) _MetricSeries_asset(ctx context.Context, field graphql.CollectedField, obj *market.MetricSeries) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MetricSeries_asset(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Asset, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v market.Asset) graphql.Marshaler {
+			return ec.marshalNAsset2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐAsset(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MetricSeries_asset(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "MetricSeries",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Asset(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _MetricSeries_metric(ctx context.Context, field graphql.CollectedField, obj *market.MetricSeries) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MetricSeries_metric(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Metric, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v market.Metric) graphql.Marshaler {
+			return ec.marshalNOnChainMetric2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐMetric(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MetricSeries_metric(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MetricSeries", field, false, false, "OnChainMetric")
+}
+
+func (ec *executionContext) _MetricSeries_interval(ctx context.Context, field graphql.CollectedField, obj *market.MetricSeries) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MetricSeries_interval(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Interval, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v market.Interval) graphql.Marshaler {
+			return ec.marshalNInterval2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐInterval(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MetricSeries_interval(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MetricSeries", field, false, false, "Interval")
+}
+
+func (ec *executionContext) _MetricSeries_days(ctx context.Context, field graphql.CollectedField, obj *market.MetricSeries) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MetricSeries_days(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Days, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v market.Days) graphql.Marshaler {
+			return ec.marshalNDays2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐDays(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MetricSeries_days(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MetricSeries", field, false, false, "Days")
+}
+
+func (ec *executionContext) _MetricSeries_unit(ctx context.Context, field graphql.CollectedField, obj *market.MetricSeries) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MetricSeries_unit(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Unit, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MetricSeries_unit(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MetricSeries", field, false, false, "String")
+}
+
+func (ec *executionContext) _MetricSeries_sources(ctx context.Context, field graphql.CollectedField, obj *market.MetricSeries) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MetricSeries_sources(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Sources, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MetricSeries_sources(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MetricSeries", field, false, false, "String")
+}
+
+func (ec *executionContext) _MetricSeries_fetchedAt(ctx context.Context, field graphql.CollectedField, obj *market.MetricSeries) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MetricSeries_fetchedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.FetchedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MetricSeries_fetchedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MetricSeries", field, false, false, "Time")
+}
+
+func (ec *executionContext) _MetricSeries_stale(ctx context.Context, field graphql.CollectedField, obj *market.MetricSeries) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MetricSeries_stale(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Stale, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MetricSeries_stale(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MetricSeries", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _MetricSeries_points(ctx context.Context, field graphql.CollectedField, obj *market.MetricSeries) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MetricSeries_points(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Points(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []market.MetricPoint) graphql.Marshaler {
+			return ec.marshalNMetricPoint2ᚕgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐMetricPointᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MetricSeries_points(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "MetricSeries",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MetricPoint(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _MetricSeries_timestamps(ctx context.Context, field graphql.CollectedField, obj *market.MetricSeries) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MetricSeries_timestamps(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Timestamps, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v market.Timestamps) graphql.Marshaler {
+			return ec.marshalNTimestamps2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐTimestamps(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MetricSeries_timestamps(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MetricSeries", field, false, false, "Timestamps")
+}
+
+func (ec *executionContext) _MetricSeries_values(ctx context.Context, field graphql.CollectedField, obj *market.MetricSeries) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MetricSeries_values(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Values, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v market.Column) graphql.Marshaler {
+			return ec.marshalNSeries2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐColumn(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MetricSeries_values(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MetricSeries", field, false, false, "Series")
+}
+
+func (ec *executionContext) _MetricSeries_coverage(ctx context.Context, field graphql.CollectedField, obj *market.MetricSeries) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MetricSeries_coverage(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Coverage, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v market.Coverage) graphql.Marshaler {
+			return ec.marshalNCoverage2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐCoverage(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MetricSeries_coverage(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "MetricSeries",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Coverage(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_createApiKey(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -4624,6 +5812,167 @@ func (ec *executionContext) fieldContext_Mutation_revokeApiKey(ctx context.Conte
 		return fc, err
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _OnChainMetricInfo_metric(ctx context.Context, field graphql.CollectedField, obj *market.MetricInfo) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_OnChainMetricInfo_metric(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Metric, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v market.Metric) graphql.Marshaler {
+			return ec.marshalNOnChainMetric2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐMetric(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_OnChainMetricInfo_metric(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("OnChainMetricInfo", field, false, false, "OnChainMetric")
+}
+
+func (ec *executionContext) _OnChainMetricInfo_assets(ctx context.Context, field graphql.CollectedField, obj *market.MetricInfo) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_OnChainMetricInfo_assets(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Assets, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNID2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_OnChainMetricInfo_assets(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("OnChainMetricInfo", field, false, false, "ID")
+}
+
+func (ec *executionContext) _OnChainMetricInfo_intervals(ctx context.Context, field graphql.CollectedField, obj *market.MetricInfo) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_OnChainMetricInfo_intervals(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Intervals, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []market.Interval) graphql.Marshaler {
+			return ec.marshalNInterval2ᚕgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐIntervalᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_OnChainMetricInfo_intervals(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("OnChainMetricInfo", field, false, false, "Interval")
+}
+
+func (ec *executionContext) _OnChainMetricInfo_unit(ctx context.Context, field graphql.CollectedField, obj *market.MetricInfo) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_OnChainMetricInfo_unit(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Unit, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_OnChainMetricInfo_unit(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("OnChainMetricInfo", field, false, false, "String")
+}
+
+func (ec *executionContext) _OnChainMetricInfo_since(ctx context.Context, field graphql.CollectedField, obj *market.MetricInfo) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_OnChainMetricInfo_since(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Since, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalOTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_OnChainMetricInfo_since(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("OnChainMetricInfo", field, false, false, "Time")
+}
+
+func (ec *executionContext) _OnChainMetricInfo_provider(ctx context.Context, field graphql.CollectedField, obj *market.MetricInfo) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_OnChainMetricInfo_provider(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Provider, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_OnChainMetricInfo_provider(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("OnChainMetricInfo", field, false, false, "String")
+}
+
+func (ec *executionContext) _OnChainMetricInfo_description(ctx context.Context, field graphql.CollectedField, obj *market.MetricInfo) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_OnChainMetricInfo_description(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Description(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_OnChainMetricInfo_description(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("OnChainMetricInfo", field, true, false, "String")
 }
 
 func (ec *executionContext) _PageInfo_hasNextPage(ctx context.Context, field graphql.CollectedField, obj *relay.PageInfo) (ret graphql.Marshaler) {
@@ -4754,6 +6103,126 @@ func (ec *executionContext) fieldContext_Query_marketChart(ctx context.Context, 
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Query_marketChart_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_onChainMetric(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_onChainMetric(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().OnChainMetric(ctx, fc.Args["asset"].(string), fc.Args["metric"].(market.Metric), fc.Args["days"].(market.Days), fc.Args["interval"].(market.Interval))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *market.MetricSeries) graphql.Marshaler {
+			return ec.marshalOMetricSeries2ᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐMetricSeries(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_onChainMetric(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MetricSeries(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_onChainMetric_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_onChainMetrics(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_onChainMetrics(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().OnChainMetrics(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []market.MetricInfo) graphql.Marshaler {
+			return ec.marshalNOnChainMetricInfo2ᚕgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐMetricInfoᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_onChainMetrics(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_OnChainMetricInfo(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_grid(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_grid(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Grid(ctx, fc.Args["columns"].([]market.GridColumn), fc.Args["days"].(market.Days), fc.Args["interval"].(market.Interval))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *market.Grid) graphql.Marshaler {
+			return ec.marshalOGrid2ᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐGrid(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_grid(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Grid(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_grid_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -7097,6 +8566,76 @@ func UnmarshalFreshness(ctx context.Context, raw any) (market.FreshnessInput, er
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputGridColumn(ctx context.Context, obj any) (market.GridColumn, error) {
+	var it market.GridColumn
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"asset", "value", "currency", "metric", "label"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "asset":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("asset"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Asset = data
+		case "value":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("value"))
+			data, err := ec.unmarshalOGridValue2ᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐGridValue(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Value = data
+		case "currency":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("currency"))
+			data, err := ec.unmarshalOCurrency2ᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐCurrency(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Currency = data
+		case "metric":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("metric"))
+			data, err := ec.unmarshalOOnChainMetric2ᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐMetric(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Metric = data
+		case "label":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("label"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Label = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalGridColumn unmarshals raw into the GridColumn input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalGridColumn(ctx context.Context, raw any) (market.GridColumn, error) {
+	var out market.GridColumn
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "GridColumn", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputLogFilter(ctx context.Context, obj any) (audit.Filter, error) {
 	var it audit.Filter
 	if obj == nil {
@@ -7296,6 +8835,12 @@ func (ec *executionContext) _Asset(ctx context.Context, sel ast.SelectionSet, ob
 				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Asset_chart(ctx, field, obj)
+				})
+		case "onChain":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Asset_onChain(ctx, field, obj)
 				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -7514,6 +9059,92 @@ func (ec *executionContext) _CreatedApiKey(ctx context.Context, sel ast.Selectio
 			}
 		case "secret":
 			out.Values[i] = ec._CreatedApiKey_secret(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var gridImplementors = []string{"Grid"}
+
+func (ec *executionContext) _Grid(ctx context.Context, sel ast.SelectionSet, obj *market.Grid) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, gridImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Grid")
+		case "timestamps":
+			out.Values[i] = ec._Grid_timestamps(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "columns":
+			out.Values[i] = ec._Grid_columns(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var gridSeriesImplementors = []string{"GridSeries"}
+
+func (ec *executionContext) _GridSeries(ctx context.Context, sel ast.SelectionSet, obj *market.GridSeries) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, gridSeriesImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("GridSeries")
+		case "label":
+			out.Values[i] = ec._GridSeries_label(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "values":
+			out.Values[i] = ec._GridSeries_values(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "sources":
+			out.Values[i] = ec._GridSeries_sources(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "coverage":
+			out.Values[i] = ec._GridSeries_coverage(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -7932,6 +9563,132 @@ func (ec *executionContext) _MarketChart(ctx context.Context, sel ast.SelectionS
 	return out
 }
 
+var metricPointImplementors = []string{"MetricPoint"}
+
+func (ec *executionContext) _MetricPoint(ctx context.Context, sel ast.SelectionSet, obj *market.MetricPoint) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, metricPointImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("MetricPoint")
+		case "timestamp":
+			out.Values[i] = ec._MetricPoint_timestamp(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "value":
+			out.Values[i] = ec._MetricPoint_value(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var metricSeriesImplementors = []string{"MetricSeries"}
+
+func (ec *executionContext) _MetricSeries(ctx context.Context, sel ast.SelectionSet, obj *market.MetricSeries) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, metricSeriesImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("MetricSeries")
+		case "asset":
+			out.Values[i] = ec._MetricSeries_asset(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "metric":
+			out.Values[i] = ec._MetricSeries_metric(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "interval":
+			out.Values[i] = ec._MetricSeries_interval(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "days":
+			out.Values[i] = ec._MetricSeries_days(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "unit":
+			out.Values[i] = ec._MetricSeries_unit(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "sources":
+			out.Values[i] = ec._MetricSeries_sources(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "fetchedAt":
+			out.Values[i] = ec._MetricSeries_fetchedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "stale":
+			out.Values[i] = ec._MetricSeries_stale(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "points":
+			out.Values[i] = ec._MetricSeries_points(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "timestamps":
+			out.Values[i] = ec._MetricSeries_timestamps(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "values":
+			out.Values[i] = ec._MetricSeries_values(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "coverage":
+			out.Values[i] = ec._MetricSeries_coverage(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var mutationImplementors = []string{"Mutation"}
 
 func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet) graphql.Marshaler {
@@ -7963,6 +9720,69 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 				return ec._Mutation_revokeApiKey(ctx, field)
 			})
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var onChainMetricInfoImplementors = []string{"OnChainMetricInfo"}
+
+func (ec *executionContext) _OnChainMetricInfo(ctx context.Context, sel ast.SelectionSet, obj *market.MetricInfo) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, onChainMetricInfoImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("OnChainMetricInfo")
+		case "metric":
+			out.Values[i] = ec._OnChainMetricInfo_metric(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "assets":
+			out.Values[i] = ec._OnChainMetricInfo_assets(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "intervals":
+			out.Values[i] = ec._OnChainMetricInfo_intervals(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "unit":
+			out.Values[i] = ec._OnChainMetricInfo_unit(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "since":
+			out.Values[i] = ec._OnChainMetricInfo_since(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "provider":
+			out.Values[i] = ec._OnChainMetricInfo_provider(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "description":
+			out.Values[i] = ec._OnChainMetricInfo_description(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		default:
@@ -8050,6 +9870,24 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_marketChart(ctx, field)
+				})
+		case "onChainMetric":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_onChainMetric(ctx, field)
+				})
+		case "onChainMetrics":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_onChainMetrics(ctx, field)
+				})
+		case "grid":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_grid(ctx, field)
 				})
 		case "asset":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
@@ -9015,6 +10853,35 @@ func (ec *executionContext) marshalNFloat2githubᚗcomᚋcoingraphᚋcoingraph�
 	return v
 }
 
+func (ec *executionContext) unmarshalNGridColumn2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐGridColumn(ctx context.Context, v any) (market.GridColumn, error) {
+	res, err := ec.unmarshalInputGridColumn(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNGridColumn2ᚕgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐGridColumnᚄ(ctx context.Context, v any) ([]market.GridColumn, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]market.GridColumn, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNGridColumn2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐGridColumn(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalNGridSeries2ᚕᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐGridSeries(ctx context.Context, sel ast.SelectionSet, v []*market.GridSeries) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalOGridSeries2ᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐGridSeries(ctx, sel, v[i])
+	})
+
+	return ret
+}
+
 func (ec *executionContext) marshalNHole2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐHole(ctx context.Context, sel ast.SelectionSet, v market.Hole) graphql.Marshaler {
 	return ec._Hole(ctx, sel, &v)
 }
@@ -9126,6 +10993,36 @@ func (ec *executionContext) marshalNInterval2githubᚗcomᚋcoingraphᚋcoingrap
 	return v
 }
 
+func (ec *executionContext) unmarshalNInterval2ᚕgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐIntervalᚄ(ctx context.Context, v any) ([]market.Interval, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]market.Interval, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNInterval2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐInterval(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalNInterval2ᚕgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐIntervalᚄ(ctx context.Context, sel ast.SelectionSet, v []market.Interval) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNInterval2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐInterval(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) marshalNLimit2githubᚗcomᚋcoingraphᚋcoingraphᚋlimitᚐLimit(ctx context.Context, sel ast.SelectionSet, v limit.Limit) graphql.Marshaler {
 	return ec._Limit(ctx, sel, &v)
 }
@@ -9194,6 +11091,56 @@ func (ec *executionContext) unmarshalNLogLevel2githubᚗcomᚋcoingraphᚋcoingr
 
 func (ec *executionContext) marshalNLogLevel2githubᚗcomᚋcoingraphᚋcoingraphᚋauditᚐLevel(ctx context.Context, sel ast.SelectionSet, v audit.Level) graphql.Marshaler {
 	return v
+}
+
+func (ec *executionContext) marshalNMetricPoint2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐMetricPoint(ctx context.Context, sel ast.SelectionSet, v market.MetricPoint) graphql.Marshaler {
+	return ec._MetricPoint(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNMetricPoint2ᚕgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐMetricPointᚄ(ctx context.Context, sel ast.SelectionSet, v []market.MetricPoint) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNMetricPoint2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐMetricPoint(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNOnChainMetric2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐMetric(ctx context.Context, v any) (market.Metric, error) {
+	var res market.Metric
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNOnChainMetric2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐMetric(ctx context.Context, sel ast.SelectionSet, v market.Metric) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) marshalNOnChainMetricInfo2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐMetricInfo(ctx context.Context, sel ast.SelectionSet, v market.MetricInfo) graphql.Marshaler {
+	return ec._OnChainMetricInfo(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNOnChainMetricInfo2ᚕgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐMetricInfoᚄ(ctx context.Context, sel ast.SelectionSet, v []market.MetricInfo) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNOnChainMetricInfo2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐMetricInfo(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) marshalNPageInfo2githubᚗcomᚋcoingraphᚋcoingraphᚋrelayᚐPageInfo(ctx context.Context, sel ast.SelectionSet, v relay.PageInfo) graphql.Marshaler {
@@ -9602,6 +11549,22 @@ func (ec *executionContext) marshalOCreatedApiKey2ᚖgithubᚗcomᚋcoingraphᚋ
 	return ec._CreatedApiKey(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalOCurrency2ᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐCurrency(ctx context.Context, v any) (*market.Currency, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(market.Currency)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOCurrency2ᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐCurrency(ctx context.Context, sel ast.SelectionSet, v *market.Currency) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
 func (ec *executionContext) unmarshalOFloat2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐNumber(ctx context.Context, v any) (market.Number, error) {
 	var res market.Number
 	err := res.UnmarshalGQL(v)
@@ -9618,6 +11581,36 @@ func (ec *executionContext) unmarshalOFreshness2ᚖgithubᚗcomᚋcoingraphᚋco
 	}
 	res, err := ec.unmarshalInputFreshness(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOGrid2ᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐGrid(ctx context.Context, sel ast.SelectionSet, v *market.Grid) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Grid(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOGridSeries2ᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐGridSeries(ctx context.Context, sel ast.SelectionSet, v *market.GridSeries) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._GridSeries(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOGridValue2ᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐGridValue(ctx context.Context, v any) (*market.GridValue, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(market.GridValue)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOGridValue2ᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐGridValue(ctx context.Context, sel ast.SelectionSet, v *market.GridValue) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 func (ec *executionContext) unmarshalOID2string(ctx context.Context, v any) (string, error) {
@@ -9727,6 +11720,29 @@ func (ec *executionContext) marshalOMarketChart2ᚖgithubᚗcomᚋcoingraphᚋco
 		return graphql.Null
 	}
 	return ec._MarketChart(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOMetricSeries2ᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐMetricSeries(ctx context.Context, sel ast.SelectionSet, v *market.MetricSeries) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._MetricSeries(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOOnChainMetric2ᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐMetric(ctx context.Context, v any) (*market.Metric, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(market.Metric)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOOnChainMetric2ᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐMetric(ctx context.Context, sel ast.SelectionSet, v *market.Metric) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 func (ec *executionContext) marshalOSimplePrice2ᚕᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐPrice(ctx context.Context, sel ast.SelectionSet, v []*market.Price) graphql.Marshaler {

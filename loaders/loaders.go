@@ -19,9 +19,10 @@ const wait = 500 * time.Microsecond
 
 // Loaders are one request's look-ups.
 type Loaders struct {
-	market *market.Service
-	prices *dataloadgen.Loader[priceKey, market.Answer[*market.Price]]
-	charts *dataloadgen.Loader[chartKey, market.Answer[*market.Chart]]
+	market  *market.Service
+	prices  *dataloadgen.Loader[priceKey, market.Answer[*market.Price]]
+	charts  *dataloadgen.Loader[seriesKey, market.Answer[*market.Chart]]
+	metrics *dataloadgen.Loader[seriesKey, market.Answer[*market.MetricSeries]]
 }
 
 type priceKey struct {
@@ -29,8 +30,8 @@ type priceKey struct {
 	market.Freshness
 }
 
-type chartKey struct {
-	market.ChartRequest
+type seriesKey struct {
+	market.SeriesRequest
 	market.Freshness
 }
 
@@ -45,14 +46,22 @@ func New(service *market.Service) *Loaders {
 					return service.Prices(ctx, pairs, f)
 				}), nil
 		}, dataloadgen.WithWait(wait)),
-		charts: dataloadgen.NewLoader(func(ctx context.Context, keys []chartKey) ([]market.Answer[*market.Chart], []error) {
-			return byFreshness(keys,
-				func(k chartKey) (market.ChartRequest, market.Freshness) { return k.ChartRequest, k.Freshness },
-				func(requests []market.ChartRequest, f market.Freshness) []market.Answer[*market.Chart] {
-					return service.Charts(ctx, requests, f)
-				}), nil
-		}, dataloadgen.WithWait(wait)),
+		charts:  seriesLoader(service.Charts),
+		metrics: seriesLoader(service.Metrics),
 	}
+}
+
+// askSeries is a question for charts or metrics, answered index by index.
+type askSeries[V any] func(context.Context, []market.SeriesRequest, market.Freshness) []market.Answer[V]
+
+func seriesLoader[V any](ask askSeries[V]) *dataloadgen.Loader[seriesKey, market.Answer[V]] {
+	return dataloadgen.NewLoader(func(ctx context.Context, keys []seriesKey) ([]market.Answer[V], []error) {
+		return byFreshness(keys,
+			func(k seriesKey) (market.SeriesRequest, market.Freshness) { return k.SeriesRequest, k.Freshness },
+			func(requests []market.SeriesRequest, f market.Freshness) []market.Answer[V] {
+				return ask(ctx, requests, f)
+			}), nil
+	}, dataloadgen.WithWait(wait))
 }
 
 // Prices answers for the pairs, index by index.
@@ -72,24 +81,51 @@ func (l *Loaders) Charts(ctx context.Context, requests []market.ChartRequest, fr
 	if answers, ok := l.market.ChartsInMemory(ctx, requests); ok {
 		return answers
 	}
-	keys := make([]chartKey, len(requests))
-	for i, r := range requests {
-		keys[i] = chartKey{r, fresh}
+	return loadAll(ctx, l.charts, seriesKeys(requests, fresh))
+}
+
+// StartCharts begins what [Loaders.Charts] does, for a caller who has more to look up before it waits.
+func (l *Loaders) StartCharts(ctx context.Context, requests []market.ChartRequest, fresh market.Freshness) (wait func() []market.Answer[*market.Chart]) {
+	if answers, ok := l.market.ChartsInMemory(ctx, requests); ok {
+		return func() []market.Answer[*market.Chart] { return answers }
 	}
-	return loadAll(ctx, l.charts, keys)
+	return startAll(ctx, l.charts, seriesKeys(requests, fresh))
+}
+
+// Metrics answers for the requests, index by index.
+func (l *Loaders) Metrics(ctx context.Context, requests []market.MetricRequest, fresh market.Freshness) []market.Answer[*market.MetricSeries] {
+	if answers, ok := l.market.MetricsInMemory(ctx, requests); ok {
+		return answers
+	}
+	return loadAll(ctx, l.metrics, seriesKeys(requests, fresh))
+}
+
+func seriesKeys(requests []market.SeriesRequest, fresh market.Freshness) []seriesKey {
+	keys := make([]seriesKey, len(requests))
+	for i, r := range requests {
+		keys[i] = seriesKey{r, fresh}
+	}
+	return keys
 }
 
 // loadAll waits for the batch, whose function ends with the context at the latest.
 func loadAll[K comparable, V any](ctx context.Context, loader *dataloadgen.Loader[K, market.Answer[V]], keys []K) []market.Answer[V] {
-	answers, err := loader.LoadAll(ctx, keys)
-	if err != nil || len(answers) != len(keys) {
-		// The batch functions keep their errors inside the answers: what arrives here is a panic in one of them.
-		answers = make([]market.Answer[V], len(keys))
-		for i := range answers {
-			answers[i].Err = err
+	return startAll(ctx, loader, keys)()
+}
+
+func startAll[K comparable, V any](ctx context.Context, loader *dataloadgen.Loader[K, market.Answer[V]], keys []K) func() []market.Answer[V] {
+	loaded := loader.LoadAllThunk(ctx, keys)
+	return func() []market.Answer[V] {
+		answers, err := loaded()
+		if err != nil || len(answers) != len(keys) {
+			// The batch functions keep their errors inside the answers: what arrives here is a panic in one of them.
+			answers = make([]market.Answer[V], len(keys))
+			for i := range answers {
+				answers[i].Err = err
+			}
 		}
+		return answers
 	}
-	return answers
 }
 
 // byFreshness asks once for each freshness among the keys (nearly always one) and gives the answers in the keys' order.

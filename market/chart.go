@@ -8,27 +8,39 @@ import (
 	"time"
 )
 
-// ChartRequest asks for the newest points of a series.
-type ChartRequest struct {
+// SeriesRequest asks for the newest points of a series.
+type SeriesRequest struct {
 	SeriesKey
 	Days Days
 }
 
-// Chart is a series as clients read it: on the grid of its interval, ascending, one point an instant.
-type Chart struct {
+// ChartRequest asks for a chart.
+type ChartRequest = SeriesRequest
+
+// Reading is a series as clients read it: on the grid of its interval, ascending, one point an instant. Its values are
+// beside it, in a [Chart] or a [MetricSeries].
+type Reading struct {
 	Asset      Asset
-	Currency   Currency
 	Interval   Interval
 	Days       Days
 	Timestamps Timestamps
-	Prices     Column
-	MarketCaps Column
-	Volumes    Column
 	Sources    []string
 	FetchedAt  time.Time
 	Stale      bool
 	Coverage   Coverage
 	FreshUntil time.Time // when this answer expires
+}
+
+// reading is the reading itself, for whoever has what it is embedded in.
+func (r *Reading) reading() *Reading { return r }
+
+// Chart is an asset's market, read.
+type Chart struct {
+	Reading
+	Currency   Currency
+	Prices     Column
+	MarketCaps Column
+	Volumes    Column
 }
 
 // Coverage says whether the chart is all that was asked for, and what lacks.
@@ -53,10 +65,10 @@ type ChartPoint struct {
 }
 
 // From is the first point's instant; nil when there is none.
-func (c *Chart) From() *time.Time { return c.Coverage.From }
+func (r *Reading) From() *time.Time { return r.Coverage.From }
 
 // To is the last point's instant; nil when there is none.
-func (c *Chart) To() *time.Time { return c.Coverage.To }
+func (r *Reading) To() *time.Time { return r.Coverage.To }
 
 // Points are the columns as rows.
 func (c *Chart) Points() []ChartPoint {
@@ -129,8 +141,8 @@ func (h *HoleReason) UnmarshalGQL(any) error { return errOutputOnly }
 var genesis = time.Date(2009, 1, 3, 0, 0, 0, 0, time.UTC).UnixMilli()
 
 // window is the range of grid instants that a request means at the time given.
-func (r ChartRequest) window(now time.Time) Range {
-	newest, step := r.Interval.Newest(now), r.Interval.Step()
+func (r SeriesRequest) window(now time.Time) Range {
+	newest, step := r.Newest(now), r.Interval.Step()
 	from := genesis
 	if r.Days != AllDays {
 		from = max(genesis, newest-(int64(r.Days)*int64(r.Interval.PerDay())-1)*step)
@@ -138,8 +150,8 @@ func (r ChartRequest) window(now time.Time) Range {
 	return Range{from, newest + step}
 }
 
-// Points is how many points the chart has at most at the time given; 0 for a request that is not valid.
-func (r ChartRequest) Points(now time.Time) int {
+// Points is how many points the answer has at most at the time given; 0 for a request that is not valid.
+func (r SeriesRequest) Points(now time.Time) int {
 	if !r.Interval.Valid() || !r.Days.Valid() {
 		return 0
 	}
@@ -178,59 +190,70 @@ func slots(points []Point, interval Interval, window Range, yield func(slot int6
 
 func distance(a, b int64) int64 { return max(a-b, b-a) }
 
-// readChart puts a series' history on the grid. Holes that nothing is known of are reported as failed: the provider
-// could not be asked. The providers are in order of preference.
-func readChart(req ChartRequest, asset Asset, h History, window Range, providers []string) *Chart {
-	c := &Chart{Asset: asset, Currency: req.Currency, Interval: req.Interval, Days: req.Days}
+// read puts a series' history on the grid: it calls size with the most points there can be, and add for each that there
+// is. Holes that nothing is known of are reported as failed: the provider could not be asked. The providers are in order
+// of preference.
+func (r *Reading) read(req SeriesRequest, asset Asset, h History, window Range, providers []string, size func(n int), add func(p *Point)) {
+	r.Asset, r.Interval, r.Days = asset, req.Interval, req.Days
 	n := int(min((window.To-window.From)/req.Interval.Step(), int64(len(h.Points))))
-	c.Timestamps = make(Timestamps, 0, n)
-	values := make([]float64, 3*n)
-	c.Prices, c.MarketCaps, c.Volumes = values[:0:n], values[n:n:2*n], values[2*n:2*n:3*n]
+	r.Timestamps = make(Timestamps, 0, n)
+	size(n)
 
 	next := window.From // the first grid instant not yet accounted for
 	slots(h.Points, req.Interval, window, func(slot int64, p *Point) {
-		c.addHoles(Range{next, slot}, h.Known, providers)
+		r.addHoles(Range{next, slot}, h.Known, providers)
 		next = slot + req.Interval.Step()
+		r.Timestamps = append(r.Timestamps, slot)
+		add(p)
+		if !slices.Contains(r.Sources, p.Source) {
+			r.Sources = append(r.Sources, p.Source)
+		}
+		if p.FetchedAt.After(r.FetchedAt) {
+			r.FetchedAt = p.FetchedAt
+		}
+	})
+	r.addHoles(Range{next, window.To}, h.Known, providers)
+
+	if len(r.Timestamps) == 0 {
+		for _, k := range h.Known {
+			if k.FetchedAt.After(r.FetchedAt) {
+				r.FetchedAt = k.FetchedAt
+			}
+		}
+	}
+	r.cover()
+}
+
+// readChart reads a chart.
+func readChart(req ChartRequest, asset Asset, h History, window Range, providers []string) *Chart {
+	c := &Chart{Currency: req.Currency}
+	c.read(req, asset, h, window, providers, func(n int) {
+		values := make([]float64, 3*n)
+		c.Prices, c.MarketCaps, c.Volumes = values[:0:n], values[n:n:2*n], values[2*n:2*n:3*n]
+	}, func(p *Point) {
 		capKnown := p.MarketCap
 		if capKnown == 0 {
 			capKnown = math.NaN()
 		}
-		c.Timestamps = append(c.Timestamps, slot)
 		c.Prices = append(c.Prices, p.Price)
 		c.MarketCaps = append(c.MarketCaps, capKnown)
 		c.Volumes = append(c.Volumes, p.Volume)
-		if !slices.Contains(c.Sources, p.Source) {
-			c.Sources = append(c.Sources, p.Source)
-		}
-		if p.FetchedAt.After(c.FetchedAt) {
-			c.FetchedAt = p.FetchedAt
-		}
 	})
-	c.addHoles(Range{next, window.To}, h.Known, providers)
-
-	if len(c.Timestamps) == 0 {
-		for _, k := range h.Known {
-			if k.FetchedAt.After(c.FetchedAt) {
-				c.FetchedAt = k.FetchedAt
-			}
-		}
-	}
-	c.cover()
 	return c
 }
 
-// cover fills in what of the coverage follows from the rest of the chart.
-func (c *Chart) cover() {
-	c.Coverage.Complete = len(c.Coverage.Holes) == 0
-	if n := len(c.Timestamps); n > 0 {
-		from, to := time.UnixMilli(c.Timestamps[0]).UTC(), time.UnixMilli(c.Timestamps[n-1]).UTC()
-		c.Coverage.From, c.Coverage.To = &from, &to
+// cover fills in what of the coverage follows from the rest of the reading.
+func (r *Reading) cover() {
+	r.Coverage.Complete = len(r.Coverage.Holes) == 0
+	if n := len(r.Timestamps); n > 0 {
+		from, to := time.UnixMilli(r.Timestamps[0]).UTC(), time.UnixMilli(r.Timestamps[n-1]).UTC()
+		r.Coverage.From, r.Coverage.To = &from, &to
 	}
 }
 
 // addHoles reports a range without points, cut by what is known of it: what the most preferred provider says that has the
 // series at all.
-func (c *Chart) addHoles(gap Range, known []Known, providers []string) {
+func (r *Reading) addHoles(gap Range, known []Known, providers []string) {
 	if gap.Empty() {
 		return
 	}
@@ -239,29 +262,29 @@ func (c *Chart) addHoles(gap Range, known []Known, providers []string) {
 		if part.Empty() || len(providers) == 0 || k.Provider != providers[0] {
 			continue
 		}
-		c.addHole(Range{gap.From, part.From}, Failed)
+		r.addHole(Range{gap.From, part.From}, Failed)
 		switch reason := k.Hole; {
 		case reason == NotOffered && len(providers) > 1:
-			c.addHoles(part, known, providers[1:])
+			r.addHoles(part, known, providers[1:])
 		case reason == "":
-			c.addHole(part, UpstreamHole) // known to have points around here, and none at this instant
-		case reason == NotListed && len(c.Timestamps) > 0:
-			c.addHole(part, UpstreamHole) // a later answer reached farther back and found points
+			r.addHole(part, UpstreamHole) // known to have points around here, and none at this instant
+		case reason == NotListed && len(r.Timestamps) > 0:
+			r.addHole(part, UpstreamHole) // a later answer reached farther back and found points
 		default:
-			c.addHole(part, reason)
+			r.addHole(part, reason)
 		}
 		gap.From = part.To
 	}
-	c.addHole(gap, Failed)
+	r.addHole(gap, Failed)
 }
 
-func (c *Chart) addHole(r Range, reason HoleReason) {
-	if r.Empty() || reason == NotListed && c.Days == AllDays {
+func (r *Reading) addHole(part Range, reason HoleReason) {
+	if part.Empty() || reason == NotListed && r.Days == AllDays {
 		return // "max" begins where the asset begins
 	}
-	if n := len(c.Coverage.Holes); n > 0 && c.Coverage.Holes[n-1].Reason == reason && c.Coverage.Holes[n-1].To.UnixMilli() == r.From {
-		c.Coverage.Holes[n-1].To = time.UnixMilli(r.To).UTC()
+	if n := len(r.Coverage.Holes); n > 0 && r.Coverage.Holes[n-1].Reason == reason && r.Coverage.Holes[n-1].To.UnixMilli() == part.From {
+		r.Coverage.Holes[n-1].To = time.UnixMilli(part.To).UTC()
 		return
 	}
-	c.Coverage.Holes = append(c.Coverage.Holes, Hole{time.UnixMilli(r.From).UTC(), time.UnixMilli(r.To).UTC(), reason})
+	r.Coverage.Holes = append(r.Coverage.Holes, Hole{time.UnixMilli(part.From).UTC(), time.UnixMilli(part.To).UTC(), reason})
 }

@@ -87,7 +87,7 @@ func TestCachedChartReadsBackEqual(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		req := ChartRequest{SeriesKey{Asset: rapid.SampledFrom([]string{"bitcoin", "0x", "1move token"}).Draw(t, "id"), Currency: "eur", Interval: Hourly}, Days(rapid.IntRange(1, 10000).Draw(t, "days"))}
 		n := rapid.IntRange(0, 40).Draw(t, "n")
-		c := &Chart{Asset: Asset{ID: req.Asset}, Currency: req.Currency, Interval: req.Interval, Days: req.Days, Sources: []string{"coingecko"}, FetchedAt: t0, FreshUntil: t0.Add(time.Minute)}
+		c := &Chart{Reading: Reading{Asset: Asset{ID: req.Asset}, Interval: req.Interval, Days: req.Days, Sources: []string{"coingecko"}, FetchedAt: t0, FreshUntil: t0.Add(time.Minute)}, Currency: req.Currency}
 		for i := range n {
 			c.Timestamps = append(c.Timestamps, int64(i)*3_600_000)
 			for _, column := range []*Column{&c.Prices, &c.MarketCaps, &c.Volumes} {
@@ -127,6 +127,52 @@ func TestCachedChartReadsBackEqual(t *testing.T) {
 	})
 }
 
+func TestCachedMetricReadsBackEqual(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		req := MetricRequest{SeriesKey{Asset: "bitcoin", Metric: MVRV, Interval: Hourly}, Days(rapid.IntRange(1, 10000).Draw(t, "days"))}
+		m := &MetricSeries{Reading: Reading{Asset: Asset{ID: "bitcoin"}, Interval: Hourly, Days: req.Days, Sources: []string{"cryptoquant"}, FetchedAt: t0, FreshUntil: t0.Add(time.Minute)}, Metric: MVRV, Unit: "ratio"}
+		for i := range rapid.IntRange(0, 40).Draw(t, "n") {
+			m.Timestamps = append(m.Timestamps, int64(i)*3_600_000)
+			m.Values = append(m.Values, math.Float64frombits(rapid.Uint64().Draw(t, "bits")))
+		}
+		if rapid.Bool().Draw(t, "hole") {
+			m.Coverage.Holes = []Hole{{t0, t0.Add(time.Hour), NotOffered}}
+		}
+		encoded := encodeMetric(req, m)
+		got, err := decodeMetric(req, m.Asset, encoded)
+		if err != nil || string(encodeMetric(req, got)) != string(encoded) || got.Metric != MVRV || got.Coverage.Complete != (len(m.Coverage.Holes) == 0) {
+			t.Fatalf("%+v %v", got, err)
+		}
+		flipped := slices.Clone(encoded)
+		flipped[rapid.IntRange(0, len(encoded)-1).Draw(t, "at")] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit")
+		if _, err := decodeMetric(req, m.Asset, flipped); err == nil {
+			t.Fatal("a flipped bit was taken")
+		}
+		for _, other := range []MetricRequest{
+			{SeriesKey{Asset: "bitcoin", Metric: SOPR, Interval: Hourly}, req.Days},
+			{SeriesKey{Asset: "bitcoin", Metric: MVRV, Interval: Daily}, req.Days},
+			{SeriesKey{Asset: "ethereum", Metric: MVRV, Interval: Hourly}, req.Days},
+			{SeriesKey{Asset: "bitcoin", Currency: "mvrv", Interval: Hourly}, req.Days},
+			{req.SeriesKey, AllDays},
+		} {
+			if _, err := decodeMetric(other, m.Asset, encoded); err == nil {
+				t.Fatalf("%s was taken for %s", req.key(), other.key())
+			}
+		}
+	})
+}
+
+func TestCacheKeys(t *testing.T) {
+	for want, r := range map[string]SeriesRequest{
+		"chart:bitcoin:usd:daily:30":           {SeriesKey{Asset: "bitcoin", Currency: "usd", Interval: Daily}, 30},
+		"onchain:bitcoin:hash_rate:hourly:max": {SeriesKey{Asset: "bitcoin", Metric: HashRate, Interval: Hourly}, AllDays},
+	} {
+		if got := r.key(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
 func TestCachedQuoteReadsBackEqual(t *testing.T) {
 	pair := Pair{"bitcoin", "usd"}
 	q := &Quote{Pair: pair, Price: 1.2e-07, MarketCap: 123456789012345.67, Volume24h: 0, Change24h: math.NaN(), LastUpdatedAt: t0, FetchedAt: t0, Source: "coingecko"}
@@ -144,8 +190,10 @@ func TestCachedQuoteReadsBackEqual(t *testing.T) {
 
 func FuzzDecodeCached(f *testing.F) {
 	pair, req := Pair{"bitcoin", "usd"}, dailyRequest(1)
+	onChain := MetricRequest{SeriesKey{Asset: "bitcoin", Metric: MVRV, Interval: Daily}, 1}
 	f.Add(encodeQuote(pair, &Quote{Pair: pair, Source: "x"}))
-	f.Add(encodeChart(req, &Chart{Timestamps: Timestamps{1}, Prices: Column{1}, MarketCaps: Column{1}, Volumes: Column{1}}))
+	f.Add(encodeChart(req, &Chart{Reading: Reading{Timestamps: Timestamps{1}}, Prices: Column{1}, MarketCaps: Column{1}, Volumes: Column{1}}))
+	f.Add(encodeMetric(onChain, &MetricSeries{Reading: Reading{Timestamps: Timestamps{1}}, Values: Column{1}}))
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		_, _ = decodeQuote(pair, b)
 		_, _ = decodeChart(req, Asset{}, b)
@@ -153,5 +201,6 @@ func FuzzDecodeCached(f *testing.F) {
 		sealed := (&encoder{slices.Clone(b)}).seal()
 		_, _ = decodeQuote(pair, sealed)
 		_, _ = decodeChart(req, Asset{}, sealed)
+		_, _ = decodeMetric(onChain, Asset{}, sealed)
 	})
 }

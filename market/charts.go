@@ -13,8 +13,8 @@ import (
 // maxSeriesAtOnce bounds how many series one question fetches side by side.
 const maxSeriesAtOnce = 8
 
-// key is the chart's cache key.
-func (r ChartRequest) key() string {
+// key is the answer's cache key.
+func (r SeriesRequest) key() string {
 	return r.SeriesKey.key() + ":" + r.Days.String()
 }
 
@@ -26,6 +26,36 @@ func (k SeriesKey) key() string {
 	return "chart:" + k.Asset + ":" + string(k.Currency) + ":" + k.Interval.String()
 }
 
+// readable is what answers a SeriesRequest: a chart or a metric.
+type readable interface {
+	*Chart | *MetricSeries
+	reading() *Reading
+}
+
+// kind is what charts and metrics do each in their own way. All else of the read-through is the same.
+type kind[V readable] interface {
+	// offered tells whether there is a provider of such a series.
+	offered(k SeriesKey) bool
+	read(r SeriesRequest, asset Asset, h History, window Range, providers []string) V
+	encode(r SeriesRequest, v V) []byte
+	decode(r SeriesRequest, asset Asset, b []byte) (V, error)
+}
+
+// charts is the kind of charts.
+type charts struct{}
+
+func (charts) offered(SeriesKey) bool { return true } // which of them there are, only the provider knows
+
+func (charts) read(r SeriesRequest, asset Asset, h History, window Range, providers []string) *Chart {
+	return readChart(r, asset, h, window, providers)
+}
+
+func (charts) encode(r SeriesRequest, c *Chart) []byte { return encodeChart(r, c) }
+
+func (charts) decode(r SeriesRequest, asset Asset, b []byte) (*Chart, error) {
+	return decodeChart(r, asset, b)
+}
+
 // loaded is a series' history for a window, and the fault of a provider that could not be asked for all of it. Single
 // flight is for the series, whatever the days: a second caller waits, and then finds most of what it needs.
 type loaded struct {
@@ -34,26 +64,36 @@ type loaded struct {
 	err     error
 }
 
-// chartQuestion is a question for charts.
-type chartQuestion struct {
-	*asked[ChartRequest, *Chart]
-	all *snapshot
-	now time.Time
+// seriesQuestion is a question for charts, or for metrics.
+type seriesQuestion[V readable] struct {
+	*asked[SeriesRequest, V]
+	kind kind[V]
+	all  *snapshot
+	now  time.Time
 }
 
-func (s *Service) askCharts(all *snapshot, requests []ChartRequest) *chartQuestion {
-	return &chartQuestion{ask[ChartRequest, *Chart](requests, func(r ChartRequest) error { return all.refuse(r.Asset) }), all, s.opts.Now()}
+// askSeries sorts a question out. What nobody offers is answered already: it costs no look-up.
+func askSeries[V readable](s *Service, kind kind[V], all *snapshot, requests []SeriesRequest) *seriesQuestion[V] {
+	q := &seriesQuestion[V]{ask[SeriesRequest, V](requests, func(r SeriesRequest) error { return all.refuse(r.Asset) }), kind, all, s.opts.Now()}
+	q.distinct = slices.DeleteFunc(q.distinct, func(r SeriesRequest) bool {
+		if kind.offered(r.SeriesKey) {
+			return false
+		}
+		q.answer(r, q.unoffered(s, r), nil)
+		return true
+	})
+	return q
 }
 
 // take answers what the cache had and gives the requests it lacked.
-func (q *chartQuestion) take(hits []CacheHit, tally *telemetry.Tally) (absent []ChartRequest) {
+func (q *seriesQuestion[V]) take(hits []CacheHit, tally *telemetry.Tally) (absent []SeriesRequest) {
 	for i, hit := range hits {
 		r := q.distinct[i]
 		if hit.Value != nil {
-			c, err := decodeChart(r, q.all.asset(r.Asset), hit.Value)
-			if err == nil && c.FreshUntil.After(q.now) {
+			v, err := q.kind.decode(r, q.all.asset(r.Asset), hit.Value)
+			if err == nil && v.reading().FreshUntil.After(q.now) {
 				tally.Served(tierOf(hit), 1)
-				q.answer(r, c, nil)
+				q.answer(r, v, nil)
 				continue
 			}
 		}
@@ -62,12 +102,22 @@ func (q *chartQuestion) take(hits []CacheHit, tally *telemetry.Tally) (absent []
 	return absent
 }
 
-func (q *chartQuestion) keys() []string {
+func (q *seriesQuestion[V]) keys() []string {
 	keys := make([]string, len(q.distinct))
 	for i, r := range q.distinct {
 		keys[i] = r.key()
 	}
 	return keys
+}
+
+// inMemory answers where this process's memory has all of it.
+func inMemory[V readable](ctx context.Context, s *Service, q *seriesQuestion[V]) ([]Answer[V], bool) {
+	tally := new(telemetry.Tally)
+	if absent := q.take(s.opts.Cache.Near(q.keys()), tally); len(absent) > 0 {
+		return nil, false
+	}
+	telemetry.TallyOf(ctx).Served(telemetry.Memory, len(q.distinct))
+	return q.answers, true
 }
 
 // ChartsInMemory is [Service.Charts] where this process's memory has all of them: it waits for nobody. Otherwise it is
@@ -77,13 +127,7 @@ func (s *Service) ChartsInMemory(ctx context.Context, requests []ChartRequest) (
 	if all == nil {
 		return nil, false
 	}
-	q := s.askCharts(all, requests)
-	tally := new(telemetry.Tally)
-	if absent := q.take(s.opts.Cache.Near(q.keys()), tally); len(absent) > 0 {
-		return nil, false
-	}
-	telemetry.TallyOf(ctx).Served(telemetry.Memory, len(q.distinct))
-	return q.answers, true
+	return inMemory(ctx, s, askSeries(s, charts{}, all, requests))
 }
 
 // Charts answers for the requests, index by index. The errors are faults as those of [Service.Prices].
@@ -92,28 +136,33 @@ func (s *Service) Charts(ctx context.Context, requests []ChartRequest, fresh Fre
 	if err != nil {
 		return failed[*Chart](len(requests), err)
 	}
-	q := s.askCharts(all, requests)
+	return answerSeries(ctx, s, askSeries(s, charts{}, all, requests), fresh)
+}
+
+// answerSeries is the read-through of charts and metrics: the cache, and for what it lacks the series.
+func answerSeries[V readable](ctx context.Context, s *Service, q *seriesQuestion[V], fresh Freshness) []Answer[V] {
 	if len(q.distinct) == 0 {
 		return q.answers
 	}
 	absent := q.take(s.opts.Cache.Get(ctx, q.keys()), telemetry.TallyOf(ctx))
 	var entries []CacheEntry
 	for len(absent) > 0 {
-		var again []ChartRequest
+		var again []SeriesRequest
 		now := s.opts.Now()
 		for i, got := range s.awaitSeries(ctx, absent, fresh, now) {
 			r := absent[i]
 			window := r.window(now)
 			switch l := got.Value; {
 			case got.Err != nil:
-				q.answer(r, nil, got.Err)
+				var none V
+				q.answer(r, none, got.Err)
 			case l.window.From > window.From || l.window.To < window.To:
 				again = append(again, r) // another caller's window was smaller
 			default:
-				c, err := s.chart(r, all.asset(r.Asset), l, window, fresh, now)
-				q.answer(r, c, err)
-				if err == nil && !c.Stale {
-					entries = append(entries, CacheEntry{r.key(), encodeChart(r, c), c.FreshUntil.Sub(now)})
+				v, err := readLoaded(s, q, r, l, window, fresh, now)
+				q.answer(r, v, err)
+				if err == nil && !v.reading().Stale {
+					entries = append(entries, CacheEntry{r.key(), q.kind.encode(r, v), v.reading().FreshUntil.Sub(now)})
 				}
 			}
 		}
@@ -124,7 +173,7 @@ func (s *Service) Charts(ctx context.Context, requests []ChartRequest, fresh Fre
 }
 
 // awaitSeries loads the series of the requests, or waits for whoever does so already.
-func (s *Service) awaitSeries(ctx context.Context, requests []ChartRequest, fresh Freshness, now time.Time) []Answer[loaded] {
+func (s *Service) awaitSeries(ctx context.Context, requests []SeriesRequest, fresh Freshness, now time.Time) []Answer[loaded] {
 	keys := make([]SeriesKey, len(requests))
 	windows := make(map[SeriesKey]Range, len(requests))
 	for i, r := range requests {
@@ -160,7 +209,7 @@ func (s *Service) loadSeries(ctx context.Context, windows []Window, fresh Freshn
 	var lacking []*lackingSeries
 	for i, w := range windows {
 		wants := s.missing(w, histories[i], now)
-		if len(wants) == 0 || fresh.suffices(w.Interval, wants, now, s.ttl(w.Interval)) {
+		if len(wants) == 0 || fresh.suffices(w.SeriesKey, wants, now, s.ttl(w.SeriesKey)) {
 			tally.Served(telemetry.Database, 1)
 			settle(w.SeriesKey, loaded{window: w.Range, history: histories[i]})
 			continue
@@ -264,8 +313,8 @@ func (s *Service) missing(w Window, h History, now time.Time) []Range {
 }
 
 // suffices tells whether all that lacks is so young that the caller does without it.
-func (f Freshness) suffices(i Interval, lacking []Range, now time.Time, ttl time.Duration) bool {
-	return f.MaxAge > ttl && i.DueAt(lacking[0].From) > now.Add(ttl-f.MaxAge).UnixMilli()
+func (f Freshness) suffices(k SeriesKey, lacking []Range, now time.Time, ttl time.Duration) bool {
+	return f.MaxAge > ttl && k.DueAt(lacking[0].From) > now.Add(ttl-f.MaxAge).UnixMilli()
 }
 
 // fetchSeries asks the providers, one after the other, for what lacks of a series, and gives the history with their answers.
@@ -285,7 +334,7 @@ func (s *Service) fetchSeries(ctx context.Context, w Window, h History, now time
 		}
 		given := givenBefore(h.Known, providers, rank, now)
 		for i, f := range answers {
-			known := knowledge(w.Interval, f, h.Known)
+			known := knowledge(w.SeriesKey, f, h.Known)
 			if err == nil && i == len(answers)-1 {
 				known = append(known, unanswered(wants, answers, h.Known)...)
 			}
@@ -336,37 +385,53 @@ func unanswered(wants []Range, answers []Fetched, old []Known) []Known {
 	return known
 }
 
-// chart reads a loaded series for a request. A provider's failure is an error, unless the caller consents to what is
+// readLoaded reads a loaded series for a request. A provider's failure is an error, unless the caller consents to what is
 // there.
-func (s *Service) chart(r ChartRequest, asset Asset, l loaded, window Range, fresh Freshness, now time.Time) (*Chart, error) {
+func readLoaded[V readable](s *Service, q *seriesQuestion[V], r SeriesRequest, l loaded, window Range, fresh Freshness, now time.Time) (V, error) {
 	providers := s.opts.Source.Providers(r.SeriesKey)
 	lacks := lacking(window, l.history.Known, providers, now)
 	if l.err != nil && len(lacks) == 0 {
 		l.err = nil // what failed was in another caller's part of the series, or another provider had it
 	}
-	c := readChart(r, asset, l.history, window, providers)
-	if l.err != nil && !fresh.consents(c, r.Interval, s.ttl(r.Interval), now) {
+	v := q.kind.read(r, q.all.asset(r.Asset), l.history, window, providers)
+	read := v.reading()
+	if l.err != nil && !fresh.consents(read, r.SeriesKey, s.ttl(r.SeriesKey), now) {
 		if fault.Is(l.err, fault.UpstreamRejected) {
-			return nil, fault.New(fault.NotFound, "%s has no chart in %s", r.Asset, r.Currency)
+			return nil, fault.New(fault.NotFound, "%s has no chart in %s", r.Asset, r.Currency) // a metric is then not offered
 		}
 		return nil, l.err
 	}
-	c.Stale = len(lacks) > 0
-	if c.FetchedAt.IsZero() {
-		c.FetchedAt = now
+	read.Stale = len(lacks) > 0
+	if read.FetchedAt.IsZero() {
+		read.FetchedAt = now
 	}
-	c.FreshUntil = now.Add(s.ttl(r.Interval))
-	if next := time.UnixMilli(r.Interval.DueAt(window.To)); next.Before(c.FreshUntil) {
-		c.FreshUntil = next
-	}
-	return c, nil
+	read.FreshUntil = s.freshUntil(r, window, now)
+	return v, nil
 }
 
-// consents tells whether the caller wants this chart, whose newest points lack, rather than an error.
-func (f Freshness) consents(c *Chart, i Interval, ttl time.Duration, now time.Time) bool {
-	if f.StaleIfError <= 0 || c.Coverage.To == nil {
+// freshUntil is when an answer expires: with its TTL, and at the latest when its next point is due.
+func (s *Service) freshUntil(r SeriesRequest, window Range, now time.Time) time.Time {
+	expires := now.Add(s.ttl(r.SeriesKey))
+	if next := time.UnixMilli(r.DueAt(window.To)); next.Before(expires) {
+		return next
+	}
+	return expires
+}
+
+// unoffered is the answer where nobody offers the series: one hole.
+func (q *seriesQuestion[V]) unoffered(s *Service, r SeriesRequest) V {
+	window := r.window(q.now)
+	const nobody = ""
+	v := q.kind.read(r, q.all.asset(r.Asset), History{Known: notOffered([]Range{window}, nobody, q.now)}, window, []string{nobody})
+	v.reading().FreshUntil = s.freshUntil(r, window, q.now)
+	return v
+}
+
+// consents tells whether the caller wants this answer, whose newest points lack, rather than an error.
+func (f Freshness) consents(r *Reading, k SeriesKey, ttl time.Duration, now time.Time) bool {
+	if f.StaleIfError <= 0 || r.Coverage.To == nil {
 		return false
 	}
-	due := i.DueAt(c.Coverage.To.UnixMilli() + i.Step()) // when the chart began to lack a point
+	due := k.DueAt(r.Coverage.To.UnixMilli() + k.Interval.Step()) // when the answer began to lack a point
 	return now.UnixMilli()-due < (max(ttl, f.MaxAge) + f.StaleIfError).Milliseconds()
 }

@@ -12,9 +12,10 @@ import (
 // was written by another version or belongs to another key decodes to an error, which the read-through takes for a
 // miss and overwrites.
 const (
-	quoteVersion = 'q'<<8 | 1
-	chartVersion = 'c'<<8 | 1
-	checksumLen  = 4
+	quoteVersion  = 'q'<<8 | 1
+	chartVersion  = 'c'<<8 | 2
+	metricVersion = 'm'<<8 | 1
+	checksumLen   = 4
 )
 
 var (
@@ -144,52 +145,79 @@ func decodeQuote(pair Pair, b []byte) (*Quote, error) {
 	return q, d.done()
 }
 
-func encodeChart(req ChartRequest, c *Chart) []byte {
-	e := &encoder{make([]byte, 0, 256+32*len(c.Timestamps))}
-	e.u16(chartVersion)
-	e.str(req.key())
-	e.time(c.FetchedAt)
-	e.time(c.FreshUntil)
-	e.i64(int64(len(c.Timestamps)))
-	for _, t := range c.Timestamps {
+// reading encodes what charts and metrics have in common.
+func (e *encoder) reading(r *Reading) {
+	e.time(r.FetchedAt)
+	e.time(r.FreshUntil)
+	e.i64(int64(len(r.Timestamps)))
+	for _, t := range r.Timestamps {
 		e.i64(t)
 	}
-	e.column(c.Prices)
-	e.column(c.MarketCaps)
-	e.column(c.Volumes)
-	e.u16(uint16(len(c.Sources)))
-	for _, s := range c.Sources {
+	e.u16(uint16(len(r.Sources)))
+	for _, s := range r.Sources {
 		e.str(s)
 	}
-	e.i64(int64(len(c.Coverage.Holes)))
-	for _, h := range c.Coverage.Holes {
+	e.i64(int64(len(r.Coverage.Holes)))
+	for _, h := range r.Coverage.Holes {
 		e.time(h.From)
 		e.time(h.To)
 		e.str(string(h.Reason))
 	}
+}
+
+func (d *decoder) reading(req SeriesRequest, asset Asset) Reading {
+	r := Reading{Asset: asset, Interval: req.Interval, Days: req.Days, FetchedAt: d.time(), FreshUntil: d.time()}
+	r.Timestamps = make(Timestamps, d.count(8))
+	for i := range r.Timestamps {
+		r.Timestamps[i] = d.i64()
+	}
+	r.Sources = make([]string, min(d.u16(), 64))
+	for i := range r.Sources {
+		r.Sources[i] = d.str()
+	}
+	r.Coverage.Holes = make([]Hole, d.count(18))
+	for i := range r.Coverage.Holes {
+		r.Coverage.Holes[i] = Hole{d.time(), d.time(), HoleReason(d.str())}
+	}
+	r.cover()
+	return r
+}
+
+func encodeChart(req ChartRequest, c *Chart) []byte {
+	e := &encoder{make([]byte, 0, 256+32*len(c.Timestamps))}
+	e.u16(chartVersion)
+	e.str(req.key())
+	e.reading(&c.Reading)
+	e.column(c.Prices)
+	e.column(c.MarketCaps)
+	e.column(c.Volumes)
 	return e.seal()
 }
 
 func decodeChart(req ChartRequest, asset Asset, b []byte) (*Chart, error) {
 	d := open(b, chartVersion, req.key())
-	c := &Chart{Asset: asset, Currency: req.Currency, Interval: req.Interval, Days: req.Days, FetchedAt: d.time(), FreshUntil: d.time()}
-	c.Timestamps = make(Timestamps, d.count(8))
-	for i := range c.Timestamps {
-		c.Timestamps[i] = d.i64()
-	}
-	c.Prices, c.MarketCaps, c.Volumes = d.column(), d.column(), d.column()
-	c.Sources = make([]string, min(d.u16(), 64))
-	for i := range c.Sources {
-		c.Sources[i] = d.str()
-	}
-	c.Coverage.Holes = make([]Hole, d.count(18))
-	for i := range c.Coverage.Holes {
-		c.Coverage.Holes[i] = Hole{d.time(), d.time(), HoleReason(d.str())}
-	}
+	c := &Chart{Reading: d.reading(req, asset), Currency: req.Currency, Prices: d.column(), MarketCaps: d.column(), Volumes: d.column()}
 	n := len(c.Timestamps)
 	if err := d.done(); err != nil || len(c.Prices) != n || len(c.MarketCaps) != n || len(c.Volumes) != n {
 		return nil, errCorrupt
 	}
-	c.cover()
 	return c, nil
+}
+
+func encodeMetric(req MetricRequest, m *MetricSeries) []byte {
+	e := &encoder{make([]byte, 0, 256+16*len(m.Timestamps))}
+	e.u16(metricVersion)
+	e.str(req.key())
+	e.reading(&m.Reading)
+	e.column(m.Values)
+	return e.seal()
+}
+
+func decodeMetric(req MetricRequest, asset Asset, b []byte) (*MetricSeries, error) {
+	d := open(b, metricVersion, req.key())
+	m := &MetricSeries{Reading: d.reading(req, asset), Metric: req.Metric, Values: d.column()}
+	if err := d.done(); err != nil || len(m.Values) != len(m.Timestamps) {
+		return nil, errCorrupt
+	}
+	return m, nil
 }

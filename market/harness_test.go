@@ -112,6 +112,7 @@ type fakeSource struct {
 	quotes  func([]market.Pair) ([]market.Quote, error)
 	chart   func(market.SeriesKey, []market.Range) ([]market.Fetched, error)
 	assets  func() ([]market.Asset, error)
+	offers  []market.Offer
 	roomy   bool // a call for prices carries whatever else there is
 	nQuotes atomic.Int32
 	nCharts atomic.Int32
@@ -130,7 +131,7 @@ func (s *fakeSource) Riders(_, more []market.Pair) []market.Pair {
 	return more
 }
 
-func (s *fakeSource) Offers() []market.Offer { return nil }
+func (s *fakeSource) Offers() []market.Offer { return s.offers }
 
 func (s *fakeSource) Providers(market.SeriesKey) []string { return []string{"test"} }
 
@@ -194,7 +195,7 @@ func (h *house) with(source market.Source) {
 	h.cache = &countedCache{Cache: cache.NewMemory(cache.MemoryOptions{MaxBytes: 16 << 20})}
 	h.Service = market.NewService(market.Options{
 		Store: h.store, Source: source, Cache: h.cache, Leases: h.leases, Budget: h.budget, Currencies: market.AllCurrencies(), Now: h.clock.Now, Log: slog.New(slog.DiscardHandler),
-		PriceTTL: ttl, DailyTTL: time.Hour, HourlyTTL: 5 * time.Minute,
+		PriceTTL: ttl, DailyTTL: time.Hour, HourlyTTL: 5 * time.Minute, OnChainTTL: time.Hour,
 	})
 	if _, err := h.Asset(h.t.Context(), "bitcoin"); err != nil { // loads the catalogue, so that it is in nobody's budget
 		h.t.Fatal(err)

@@ -129,6 +129,35 @@ func TestCurrenciesAreThoseOfTheSchema(t *testing.T) {
 	}
 }
 
+func TestMetricsAreThoseOfTheSchema(t *testing.T) {
+	schema, err := os.ReadFile("../schema.graphqls")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, enum, _ := strings.Cut(string(schema), "enum OnChainMetric {\n")
+	enum, _, _ = strings.Cut(enum, "}")
+	var want strings.Builder
+	for _, m := range AllMetrics() {
+		var w bytes.Buffer
+		m.MarshalGQL(&w)
+		name, _ := strconv.Unquote(w.String())
+		want.WriteString("  \"" + m.Description() + "\"\n  " + name + "\n")
+		var back Metric
+		if err := back.UnmarshalGQL(name); err != nil || back != m {
+			t.Errorf("%s became %s (%v)", m, name, err)
+		}
+	}
+	if enum != want.String() {
+		t.Errorf("the schema has\n%s\nwant\n%s", enum, want.String())
+	}
+	var m Metric
+	for _, bad := range []any{"mvrv", "Mvrv", "NONESUCH", "", nil, 7} {
+		if err := m.UnmarshalGQL(bad); err == nil {
+			t.Errorf("%v was taken", bad)
+		}
+	}
+}
+
 func FuzzInput(f *testing.F) {
 	for _, s := range []string{"7", "max", "bitcoin", "usd", "daily", "1move token"} {
 		f.Add(s)

@@ -13,7 +13,7 @@ const offerRetry = 7 * 24 * time.Hour
 
 // knowledge is what a provider's answer teaches about a series: which instants have points, which have none and when it
 // is worth to ask for those again.
-func knowledge(interval Interval, f Fetched, old []Known) []Known {
+func knowledge(key SeriesKey, f Fetched, old []Known) []Known {
 	var known []Known
 	say := func(from, to int64, due int64, tries int, hole HoleReason) {
 		r := Range{from, to}
@@ -25,7 +25,7 @@ func knowledge(interval Interval, f Fetched, old []Known) []Known {
 		say(f.Beyond.From, f.Beyond.To, f.FetchedAt.Add(planRetry).UnixMilli(), 0, BeyondPlan)
 	}
 
-	fetched, step := f.FetchedAt.UnixMilli(), interval.Step()
+	fetched, step := f.FetchedAt.UnixMilli(), key.Interval.Step()
 	hole := func(from, to int64, before bool) {
 		if from >= to {
 			return
@@ -36,25 +36,42 @@ func knowledge(interval Interval, f Fetched, old []Known) []Known {
 		}
 		tries, due := retryHole(Range{from, to}, f, old)
 		// The newest point may only be late: that it lacks is no news before it has settled.
-		if last := to - step; fetched < interval.SettledAt(last) {
+		if last := to - step; fetched < key.SettledAt(last) {
 			say(from, last, due, tries, UpstreamHole)
-			say(last, to, interval.SettledAt(last), 0, UpstreamHole)
+			say(last, to, key.SettledAt(last), 0, UpstreamHole)
 			return
 		}
 		say(from, to, due, tries, UpstreamHole)
 	}
 	next, none := f.Covers.From, true
-	slots(f.Points, interval, f.Covers, func(slot int64, _ *Point) {
+	slots(f.Points, key.Interval, f.Covers, func(slot int64, _ *Point) {
 		hole(next, slot, none)
-		due := int64(0)
-		if fetched < interval.SettledAt(slot) {
-			due = interval.AgainAt(slot)
-		}
-		say(slot, slot+step, due, 0, "")
+		say(slot, slot+step, key.boughtAgainAt(slot, fetched), 0, "")
 		next, none = slot+step, false
 	})
 	hole(next, f.Covers.To, false)
 	return MergeKnown(nil, known)
+}
+
+// revisedFor is how long after the end of its step a metric's value may still be revised: CryptoQuant regroups wallets every
+// week. Meanwhile it is bought again once a day, from the time on when the day's new point is bought for the second time
+// (02:00 UTC; an hour's is new then), so that one call carries all.
+const revisedFor = 8 * 24 * time.Hour
+
+// boughtAgainAt is when a point that was fetched is to be bought again; 0: never.
+func (k SeriesKey) boughtAgainAt(instant, fetched int64) int64 {
+	switch day := Daily.Step(); {
+	case fetched < k.SettledAt(instant):
+		return k.AgainAt(instant)
+	case k.OnChain() && fetched < instant+k.Interval.Step()+revisedFor.Milliseconds():
+		at := Daily.AgainAt(0)
+		if k.Interval != Daily {
+			at = k.Interval.DueAt(at)
+		}
+		return floorTo(fetched-at, day) + day + at
+	default:
+		return 0
+	}
 }
 
 // retryHole is how often a provider has been asked for a hole by now, and when it is due again.

@@ -74,7 +74,7 @@ func TestKnowledgeOfAnAnswer(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			sortPoints(c.points)
-			got := knowledge(Daily, Fetched{Points: c.points, Covers: all, Source: "test", FetchedAt: c.at}, c.old)
+			got := knowledge(SeriesKey{Interval: Daily}, Fetched{Points: c.points, Covers: all, Source: "test", FetchedAt: c.at}, c.old)
 			if len(got) != len(c.want) {
 				t.Fatalf("got  %+v\nwant %+v", got, c.want)
 			}
@@ -88,7 +88,7 @@ func TestKnowledgeOfAnAnswer(t *testing.T) {
 
 	early := time.Date(2026, 3, 10, 1, 10, 0, 0, time.UTC) // after the newest day was published, before it settled
 	t.Run("the newest point is bought once more when it has settled", func(t *testing.T) {
-		got := knowledge(Daily, Fetched{Points: full, Covers: all, Source: "test", FetchedAt: early}, nil)
+		got := knowledge(SeriesKey{Interval: Daily}, Fetched{Points: full, Covers: all, Source: "test", FetchedAt: early}, nil)
 		if len(got) != 2 || got[1].Range != (Range{day(10), day(11)}) || got[1].DueAt != Daily.SettledAt(day(10)) || got[0].DueAt != 0 {
 			t.Fatalf("got %+v", got)
 		}
@@ -99,19 +99,19 @@ func TestKnowledgeOfAnAnswer(t *testing.T) {
 		if rest := missing(all, got, only, settled); len(rest) != 1 || rest[0] != got[1].Range {
 			t.Errorf("once it settled %v is missing", rest)
 		}
-		again := knowledge(Daily, Fetched{Points: full[9:], Covers: got[1].Range, Source: "test", FetchedAt: settled}, got)
+		again := knowledge(SeriesKey{Interval: Daily}, Fetched{Points: full[9:], Covers: got[1].Range, Source: "test", FetchedAt: settled}, got)
 		if rest := missing(all, MergeKnown(got, again), only, settled.Add(1000*time.Hour)); len(rest) != 0 {
 			t.Errorf("bought a third time: %v", rest)
 		}
 	})
 	t.Run("a newest point that is late is no hole yet", func(t *testing.T) {
-		got := knowledge(Daily, Fetched{Points: full[:9], Covers: all, Source: "test", FetchedAt: early}, nil)
+		got := knowledge(SeriesKey{Interval: Daily}, Fetched{Points: full[:9], Covers: all, Source: "test", FetchedAt: early}, nil)
 		if len(got) != 2 || got[1].Tries != 0 || got[1].DueAt != Daily.SettledAt(day(10)) {
 			t.Fatalf("got %+v", got)
 		}
 	})
 	t.Run("beyond the plan", func(t *testing.T) {
-		got := knowledge(Daily, Fetched{Beyond: Range{day(-20), day(1)}, Points: full, Covers: all, Source: "test", FetchedAt: t0}, nil)
+		got := knowledge(SeriesKey{Interval: Daily}, Fetched{Beyond: Range{day(-20), day(1)}, Points: full, Covers: all, Source: "test", FetchedAt: t0}, nil)
 		if len(got) != 2 || got[0].Hole != BeyondPlan || got[0].Range != (Range{day(-20), day(1)}) || got[0].DueAt != t0.Add(planRetry).UnixMilli() {
 			t.Fatalf("got %+v", got)
 		}
@@ -132,7 +132,7 @@ func TestWhatWasAnsweredIsNotAskedForAgain(t *testing.T) {
 		from := rapid.IntRange(1, 8).Draw(t, "covers from")
 		to := rapid.IntRange(from, 10).Draw(t, "covers to")
 		f := Fetched{Points: points, Covers: Range{day(from), day(to)}, Source: "test", FetchedAt: t0}
-		known := knowledge(Daily, f, nil)
+		known := knowledge(SeriesKey{Interval: Daily}, f, nil)
 		known = append(known, unanswered(asked, []Fetched{f}, nil)...)
 		if rest := missing(asked[0], MergeKnown(nil, known), only, t0); len(rest) > 0 {
 			t.Fatalf("still missing: %v", rest)
@@ -157,7 +157,7 @@ func TestApplyIsIdempotentAndKeepsWhatWasFetchedLater(t *testing.T) {
 					w.Points = append(w.Points, p)
 				}
 			}
-			w.Known = knowledge(Daily, w.Fetched, nil)
+			w.Known = knowledge(SeriesKey{Interval: Daily}, w.Fetched, nil)
 			return w
 		}
 		a, b := write("a"), write("b")

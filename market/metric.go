@@ -61,6 +61,25 @@ func (m *Metric) UnmarshalGQL(v any) error {
 	return nil
 }
 
+// metricDescriptions say what the values mean, as the schema's enum does.
+var metricDescriptions = map[Metric]string{
+	ExchangeNetflow:  "What flowed into the exchanges' wallets less what flowed out: negative when more left. In units of the asset.",
+	ExchangeInflow:   "What flowed into the exchanges' wallets, in units of the asset.",
+	ExchangeOutflow:  "What flowed out of the exchanges' wallets, in units of the asset.",
+	ExchangeReserve:  "What lies in the exchanges' wallets, in units of the asset.",
+	MVRV:             "Market value over realized value: the market capitalisation over what all units cost when they last moved.",
+	SOPR:             "Spent output profit ratio: what spent outputs were worth over what they cost; above 1 they were sold at a profit.",
+	NUPL:             "Net unrealized profit and loss: market value less realized value, as a part of the market value.",
+	ActiveAddresses:  "How many addresses sent or received.",
+	TransactionCount: "How many transactions were confirmed.",
+	Fees:             "What transactions paid in fees, in units of the asset.",
+	HashRate:         "The estimated computing power of all miners.",
+	Difficulty:       "How hard it is to find a block.",
+}
+
+// Description says what the metric's values mean.
+func (m Metric) Description() string { return metricDescriptions[m] }
+
 // Offer says that a provider has a metric of an asset.
 type Offer struct {
 	Metric    Metric

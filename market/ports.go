@@ -15,13 +15,14 @@ type Store interface {
 	// the same again changes nothing. A pair may occur several times; the newest wins.
 	SaveQuotes(ctx context.Context, quotes []Quote) error
 
-	// Histories are the stored points and knowledge of the windows, index by index, read together in one statement's
-	// snapshot. A series that is not stored gives an empty History.
+	// Histories are the stored points and knowledge of the windows, index by index: those of charts read together in one
+	// statement's snapshot, and likewise those of metrics. A series that is not stored gives an empty History.
 	Histories(ctx context.Context, windows []Window) ([]History, error)
 	// SaveSeries stores a provider's answer: within Covers its points replace all that were fetched at the same time or
 	// earlier, but for other providers' at instants where it has none; points outside Covers are added or replaced by
-	// stamp, Known is laid over what was known ([MergeKnown]), and the tail replaces an older tail. A stored point with a later FetchedAt stays, and an older point of the same grid instant
-	// does not come to stand beside it. Saving the same again changes nothing.
+	// stamp, Known is laid over what was known ([MergeKnown]), and the tail, which a metric has not, replaces an older tail. A
+	// stored point with a later FetchedAt stays, and an older point of the same grid instant does not come to stand beside it.
+	// Saving the same again changes nothing.
 	SaveSeries(ctx context.Context, w SeriesWrite) error
 
 	// Catalogue is the stored list of assets, ascending by id, and when it was fetched; an empty list and the zero time

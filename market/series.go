@@ -17,6 +17,29 @@ type SeriesKey struct {
 // OnChain tells whether it is a metric's series rather than a chart.
 func (k SeriesKey) OnChain() bool { return k.Metric != "" }
 
+// offset is how much later than a chart's a point of the series comes: a chart's is a sample at its instant, a metric's
+// covers the step that its instant begins, and is there when that is over.
+func (k SeriesKey) offset() int64 {
+	if k.OnChain() {
+		return k.Interval.Step()
+	}
+	return 0
+}
+
+// Newest is the newest grid instant whose point belongs to the series at the time given: of daily charts today's from
+// 01:00 UTC on, of daily metrics then yesterday's; of hourly charts this hour's from five past on, of metrics then the
+// last hour's.
+func (k SeriesKey) Newest(now time.Time) int64 { return k.Interval.Newest(now) - k.offset() }
+
+// DueAt is when (Unix ms) the point of a grid instant begins to belong to the series.
+func (k SeriesKey) DueAt(instant int64) int64 { return k.Interval.DueAt(instant) + k.offset() }
+
+// SettledAt is when (Unix ms) a provider has the last of a grid instant's point, revisions aside.
+func (k SeriesKey) SettledAt(instant int64) int64 { return k.Interval.SettledAt(instant) + k.offset() }
+
+// AgainAt is when (Unix ms) a point that was fetched before it settled is bought again, see [Interval.AgainAt].
+func (k SeriesKey) AgainAt(instant int64) int64 { return k.Interval.AgainAt(instant) + k.offset() }
+
 // Range is a half-open range of instants [From, To), in Unix ms. Ranges of a series have grid instants as bounds: the
 // range covers the points whose grid instant lies in it.
 type Range struct{ From, To int64 }

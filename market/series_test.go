@@ -109,6 +109,22 @@ func TestCalendar(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", c.name, time.UnixMilli(got).UTC(), time.UnixMilli(c.newest).UTC())
 		}
 	}
+	for _, c := range []struct {
+		name     string
+		interval Interval
+		now      int64
+		newest   int64
+	}{
+		{"a day's row is not served before 01:00 of the next", Daily, ms(2026, 3, 10, 0, 59), ms(2026, 3, 8, 0, 0)},
+		{"a day's row is served from 01:00 of the next on", Daily, ms(2026, 3, 10, 1, 0), ms(2026, 3, 9, 0, 0)},
+		{"an hour's row is not served before five past the next", Hourly, ms(2026, 3, 10, 7, 4), ms(2026, 3, 10, 5, 0)},
+		{"an hour's row is served from five past the next on", Hourly, ms(2026, 3, 10, 7, 5), ms(2026, 3, 10, 6, 0)},
+	} {
+		k := SeriesKey{Metric: MVRV, Interval: c.interval}
+		if got := k.Newest(time.UnixMilli(c.now)); got != c.newest || k.DueAt(got) > c.now || k.DueAt(got+c.interval.Step()) <= c.now {
+			t.Errorf("%s: got %v, want %v", c.name, time.UnixMilli(got).UTC(), time.UnixMilli(c.newest).UTC())
+		}
+	}
 	if got := Hourly.Snap(ms(2026, 3, 10, 7, 30)); got != ms(2026, 3, 10, 8, 0) {
 		t.Errorf("of two equally near instants the later: got %v", time.UnixMilli(got).UTC())
 	}

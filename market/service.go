@@ -37,7 +37,8 @@ type Options struct {
 	Now        func() time.Time
 	Log        *slog.Logger
 
-	PriceTTL, DailyTTL, HourlyTTL time.Duration
+	// How long prices, charts by interval, and metrics are served from the cache.
+	PriceTTL, DailyTTL, HourlyTTL, OnChainTTL time.Duration
 
 	// Budget bounds the work behind one question: the store and all tries of all providers. It goes on when the caller
 	// who began it is gone. Default 10 s.
@@ -98,10 +99,14 @@ func settleOnPanic[K comparable, V any](s *Service, owned []K, settle func(K, V,
 	}
 }
 
-// ttl is how long an answer of the interval is served from the cache.
-func (s *Service) ttl(i Interval) time.Duration {
-	if i == Daily {
+// ttl is how long an answer about the series is served from the cache.
+func (s *Service) ttl(k SeriesKey) time.Duration {
+	switch {
+	case k.OnChain():
+		return s.opts.OnChainTTL
+	case k.Interval == Daily:
 		return s.opts.DailyTTL
+	default:
+		return s.opts.HourlyTTL
 	}
-	return s.opts.HourlyTTL
 }

@@ -66,7 +66,15 @@ func (s *Service) CheckCurrency(field string, c Currency) []fault.Field {
 	return []fault.Field{{Field: field, Message: "must be one of " + s.currencyList}}
 }
 
-// CheckChart names what is wrong with a chart's days and interval.
+// CheckMetric names what is wrong with an on-chain metric's name.
+func CheckMetric(field string, m Metric) []fault.Field {
+	if m.Valid() {
+		return nil
+	}
+	return []fault.Field{{Field: field, Message: "must be an on-chain metric"}}
+}
+
+// CheckChart names what is wrong with a series' days and interval.
 func CheckChart(days Days, interval Interval) []fault.Field {
 	var bad []fault.Field
 	if !days.Valid() {

@@ -78,6 +78,12 @@ func (w *walker) field(f *ast.Field) {
 	case "Asset.chart":
 		req := chartArgs("", args)
 		bad = append(r.Market.CheckCurrency("currency", req.Currency), market.CheckChart(req.Days, req.Interval)...)
+	case "Query.onChainMetric":
+		bad = checkMetric(metricArgs(id(args["asset"]), args))
+	case "Asset.onChain":
+		bad = market.CheckChart(spanArgs(args))
+	case "Query.grid":
+		bad = r.Market.CheckGrid(gridArgs(args))
 	case "Query.asset":
 		bad = market.CheckAsset("id", id(args["id"]))
 	case "Query.assets":
@@ -135,11 +141,24 @@ func currency(v any) market.Currency {
 
 func chartArgs(asset string, args map[string]any) market.ChartRequest {
 	req := market.ChartRequest{SeriesKey: market.SeriesKey{Asset: asset, Currency: currency(args["currency"])}}
-	_ = req.Days.UnmarshalGQL(args["days"])
-	if err := req.Interval.UnmarshalGQL(args["interval"]); err != nil {
-		req.Interval = 0
-	}
+	req.Days, req.Interval = spanArgs(args)
 	return req
+}
+
+func metricArgs(asset string, args map[string]any) market.MetricRequest {
+	req := market.MetricRequest{SeriesKey: market.SeriesKey{Asset: asset}}
+	_ = req.Metric.UnmarshalGQL(args["metric"])
+	req.Days, req.Interval = spanArgs(args)
+	return req
+}
+
+// spanArgs are how much of a series is asked for.
+func spanArgs(args map[string]any) (days market.Days, interval market.Interval) {
+	_ = days.UnmarshalGQL(args["days"])
+	if err := interval.UnmarshalGQL(args["interval"]); err != nil {
+		interval = 0
+	}
+	return days, interval
 }
 
 func text(v any) *string {

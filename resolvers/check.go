@@ -25,6 +25,12 @@ func (r *Resolver) checkChart(req market.ChartRequest, freshness *market.Freshne
 	return append(bad, freshness.Check()...)
 }
 
+func checkMetric(req market.MetricRequest) []fault.Field {
+	bad := market.CheckAsset("asset", req.Asset)
+	bad = append(bad, market.CheckMetric("metric", req.Metric)...)
+	return append(bad, market.CheckChart(req.Days, req.Interval)...)
+}
+
 func checkLogs(f *audit.Filter, first *int, after *string) []fault.Field {
 	bad := f.Check()
 	_, badFirst := relay.First(first)

@@ -67,6 +67,22 @@ func (r *Resolver) chart(ctx context.Context, req market.ChartRequest, freshness
 	return answer.Value, answer.Err
 }
 
+// Metric answers for one on-chain metric.
+func (r *Resolver) Metric(ctx context.Context, req market.MetricRequest) (*market.MetricSeries, error) {
+	if err := fault.Invalid(checkMetric(req)...); err != nil {
+		return nil, err
+	}
+	if err := r.charge(ctx, limit.Units{limit.OnChainMetric: 1}); err != nil {
+		return nil, err
+	}
+	return r.metric(ctx, req)
+}
+
+func (r *Resolver) metric(ctx context.Context, req market.MetricRequest) (*market.MetricSeries, error) {
+	answer := loaders.Of(ctx).Metrics(ctx, []market.MetricRequest{req}, market.Freshness{})[0]
+	return answer.Value, answer.Err
+}
+
 // ExportLogs lets an admin export the request log, and charges for it.
 func (r *Resolver) ExportLogs(ctx context.Context) error {
 	if err := auth.Require(ctx, auth.Admin); err != nil {
@@ -99,12 +115,17 @@ func (r *Resolver) freshness(ctx context.Context, in *market.FreshnessInput) mar
 
 func (r *Resolver) simplePrice(ctx context.Context, assets []string, currencies []market.Currency, freshness *market.FreshnessInput) ([]*market.Price, error) {
 	prices, errs := split(r.prices(ctx, assets, currencies, freshness))
+	addErrors(ctx, errs)
+	return prices, nil
+}
+
+// addErrors reports errors of the elements of a list that is the field's value, or of one below it.
+func addErrors(ctx context.Context, errs []error, below ...ast.PathElement) {
 	for i, err := range errs {
 		if err != nil {
-			graphql.AddError(ctx, &gqlerror.Error{Err: err, Path: append(graphql.GetPath(ctx), ast.PathIndex(i))})
+			graphql.AddError(ctx, &gqlerror.Error{Err: err, Path: append(append(graphql.GetPath(ctx), below...), ast.PathIndex(i))})
 		}
 	}
-	return prices, nil
 }
 
 func (r *Resolver) asset(ctx context.Context, id string) (*market.Asset, error) {
@@ -143,6 +164,14 @@ func (r *Resolver) assetCharts(ctx context.Context, assets []*market.Asset, curr
 		requests[i] = market.ChartRequest{SeriesKey: market.SeriesKey{Asset: a.ID, Currency: currency, Interval: interval}, Days: days}
 	}
 	return batch(loaders.Of(ctx).Charts(ctx, requests, market.Freshness{}))
+}
+
+func (r *Resolver) assetMetrics(ctx context.Context, assets []*market.Asset, metric market.Metric, days market.Days, interval market.Interval) ([]*market.MetricSeries, error) {
+	requests := make([]market.MetricRequest, len(assets))
+	for i, a := range assets {
+		requests[i] = market.MetricRequest{SeriesKey: market.SeriesKey{Asset: a.ID, Metric: metric, Interval: interval}, Days: days}
+	}
+	return batch(loaders.Of(ctx).Metrics(ctx, requests, market.Freshness{}))
 }
 
 // batch gives a batch resolver's values with the errors at their own places.

@@ -25,6 +25,10 @@ func (r *assetResolver) Chart(ctx context.Context, objs []*market.Asset, currenc
 	return r.assetCharts(ctx, objs, currency, days, interval)
 }
 
+func (r *assetResolver) OnChain(ctx context.Context, objs []*market.Asset, metric market.Metric, days market.Days, interval market.Interval) ([]*market.MetricSeries, error) {
+	return r.assetMetrics(ctx, objs, metric, days, interval)
+}
+
 func (r *mutationResolver) CreateAPIKey(ctx context.Context, name string, tier string, expiresAt *time.Time) (*auth.CreatedKey, error) {
 	return r.createKey(ctx, name, tier, expiresAt)
 }
@@ -39,6 +43,18 @@ func (r *queryResolver) SimplePrice(ctx context.Context, assets []string, curren
 
 func (r *queryResolver) MarketChart(ctx context.Context, asset string, currency market.Currency, days market.Days, interval market.Interval, freshness *market.FreshnessInput) (*market.Chart, error) {
 	return r.chart(ctx, market.ChartRequest{SeriesKey: market.SeriesKey{Asset: asset, Currency: currency, Interval: interval}, Days: days}, freshness)
+}
+
+func (r *queryResolver) OnChainMetric(ctx context.Context, asset string, metric market.Metric, days market.Days, interval market.Interval) (*market.MetricSeries, error) {
+	return r.metric(ctx, market.MetricRequest{SeriesKey: market.SeriesKey{Asset: asset, Metric: metric, Interval: interval}, Days: days})
+}
+
+func (r *queryResolver) OnChainMetrics(ctx context.Context) ([]market.MetricInfo, error) {
+	return r.Market.MetricCatalogue(), nil
+}
+
+func (r *queryResolver) Grid(ctx context.Context, columns []market.GridColumn, days market.Days, interval market.Interval) (*market.Grid, error) {
+	return r.gridField(ctx, market.GridRequest{Columns: columns, Days: days, Interval: interval})
 }
 
 func (r *queryResolver) Asset(ctx context.Context, id string) (*market.Asset, error) {

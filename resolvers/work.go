@@ -10,6 +10,7 @@ import (
 	"github.com/coingraph/coingraph/bill"
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/limit"
+	"github.com/coingraph/coingraph/market"
 	"github.com/coingraph/coingraph/relay"
 )
 
@@ -117,7 +118,7 @@ type measurement struct {
 type place struct {
 	parents int // objects in the whole answer that the field is a field of
 	rows    int // nodes of the connection
-	points  int // points of the chart
+	points  int // points of the series
 }
 
 func (m *measurement) tooMany() bool { return m.most > 0 && m.selections > m.most }
@@ -203,6 +204,17 @@ func (m *measurement) field(f *ast.Field, at place) place {
 	case "Query.marketChart":
 		m.units[limit.MarketChart]++
 		below.points = pointsOf(args, m.now)
+	case "Query.onChainMetric":
+		m.units[limit.OnChainMetric]++
+		below.points = metricArgs("", args).Points(m.now)
+	case "Query.onChainMetrics":
+		below.parents = at.parents * len(market.AllMetrics()) // about as many
+	case "Query.grid":
+		req := gridArgs(args)
+		for e, n := range gridUnits(req) {
+			m.units[e] += n
+		}
+		below.rows, below.points = len(req.Columns), req.Points(m.now)
 	case "Query.asset":
 		m.units[limit.SimplePrice]++
 	case "Query.assets":
@@ -216,14 +228,18 @@ func (m *measurement) field(f *ast.Field, at place) place {
 		m.units[limit.LogExport]++
 	case "Upstream.spend":
 		below.parents = at.parents * bill.MaxRows
-	case "AssetConnection.nodes", "AssetConnection.edges", "LogConnection.nodes", "LogConnection.edges":
+	case "AssetConnection.nodes", "AssetConnection.edges", "LogConnection.nodes", "LogConnection.edges", "Grid.columns":
 		below.parents = at.parents * at.rows
 	case "Asset.price":
 		m.units[limit.SimplePrice] += hundreds(at.parents)
 	case "Asset.chart":
 		m.units[limit.MarketChart] += at.parents
 		below.points = pointsOf(args, m.now)
-	case "MarketChart.points", "MarketChart.timestamps", "MarketChart.prices", "MarketChart.marketCaps", "MarketChart.volumes":
+	case "Asset.onChain":
+		m.units[limit.OnChainMetric] += at.parents
+		below.points = metricArgs("", args).Points(m.now)
+	case "MetricSeries.points", "MetricSeries.timestamps", "MetricSeries.values", "Grid.timestamps", "GridSeries.values",
+		"MarketChart.points", "MarketChart.timestamps", "MarketChart.prices", "MarketChart.marketCaps", "MarketChart.volumes":
 		below.parents = at.parents * at.points
 	}
 	return below

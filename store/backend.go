@@ -54,7 +54,7 @@ const (
 // names is the one place that decides how SQLite, which has no schemas in a file, spells a table's name.
 func names() *strings.Replacer {
 	var pairs []string
-	for _, schema := range []string{"catalog", "prices", "charts", "ops", "access"} {
+	for _, schema := range []string{"catalog", "prices", "charts", "onchain", "ops", "access"} {
 		pairs = append(pairs, schema+".", schema+"_")
 	}
 	return strings.NewReplacer(pairs...)

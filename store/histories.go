@@ -9,42 +9,60 @@ import (
 	"github.com/coingraph/coingraph/market"
 )
 
-// selectHistories gives points (kind 0) and knowledge (kind 1) of all windows v(i, asset, currency, interval, lo, hi), in
-// no order. CROSS JOIN has SQLite look each window up, rather than each stored series among the windows.
+// selectHistories gives points (kind 0) and knowledge (kind 1) of all windows v(i, asset, subject, interval, lo, hi) of
+// charts or of metrics, in no order. CROSS JOIN has SQLite look each window up, rather than each stored series among the windows.
 const selectHistories = `
 	WITH w AS (
 		SELECT v.i, v.lo, v.hi, s.id
-		FROM @rows CROSS JOIN charts.series AS s
-		WHERE s.asset = v.asset AND s.currency = v.currency AND s.interval = v.interval
+		FROM @rows CROSS JOIN @schema.series AS s
+		WHERE s.asset = v.asset AND s.@subject = v.subject AND s.interval = v.interval
 	)
-	SELECT w.i, 0, p.ts, 0, p.price, p.market_cap, p.volume, p.missing, o.name, p.fetched_at, 0, ''
-	FROM w CROSS JOIN charts.points AS p CROSS JOIN charts.sources AS o
+	SELECT w.i, 0, p.ts, 0, @values, p.missing, o.name, p.fetched_at, 0, ''
+	FROM w CROSS JOIN @schema.points AS p CROSS JOIN charts.sources AS o
 	WHERE p.series_id = w.id AND p.ts >= w.lo AND p.ts < w.hi AND o.id = p.source_id
 	UNION ALL
 	SELECT w.i, 1, c.from_ts, c.to_ts, NULL, NULL, NULL, c.tries, c.provider, c.fetched_at, c.due_at, c.hole
-	FROM w CROSS JOIN charts.coverage AS c
+	FROM w CROSS JOIN @schema.coverage AS c
 	WHERE c.series_id = w.id`
 
 // Histories are the windows' points and what is known of their series, see [market.Store].
 func (s *Store) Histories(ctx context.Context, windows []market.Window) ([]market.History, error) {
 	histories := make([]market.History, len(windows))
-	if len(windows) == 0 {
-		return histories, nil
-	}
-	index, ranges := make([]int64, len(windows)), make([]market.Range, len(windows))
-	for i, w := range windows {
-		if !w.Interval.Valid() {
-			return nil, errors.New("store: read histories: not an interval")
+	for _, k := range []*seriesKind{chartKind, metricKind} {
+		if err := s.readHistories(ctx, k, windows, histories); err != nil {
+			return nil, err
 		}
-		index[i], ranges[i] = int64(i), stamps(w.Interval, w.Range)
+	}
+	for _, h := range histories {
+		slices.SortFunc(h.Points, func(a, b market.Point) int { return cmp.Compare(a.Stamp, b.Stamp) })
+		market.SortKnown(h.Known)
+	}
+	return histories, nil
+}
+
+// readHistories reads those of the windows that are of the kind.
+func (s *Store) readHistories(ctx context.Context, k *seriesKind, all []market.Window, into []market.History) error {
+	var index []int64
+	var windows []market.Window
+	var ranges []market.Range
+	for i, w := range all {
+		switch {
+		case !w.Interval.Valid():
+			return errors.New("store: read histories: not an interval")
+		case w.OnChain() == k.onChain:
+			index, windows, ranges = append(index, int64(i)), append(windows, w), append(ranges, stamps(w.Interval, w.Range))
+		}
+	}
+	if len(windows) == 0 {
+		return nil
 	}
 	var r historyRow
 	dest := r.dest()
-	err := s.each(ctx, selectHistories,
+	err := s.each(ctx, k.histories,
 		batch{
 			{"i", index},
 			{"asset", of(windows, func(w *market.Window) string { return w.Asset })},
-			{"currency", of(windows, func(w *market.Window) string { return string(w.Currency) })},
+			{"subject", of(windows, func(w *market.Window) string { return subjectOf(w.SeriesKey) })},
 			{"interval", of(windows, func(w *market.Window) string { return w.Interval.String() })},
 			{"lo", of(ranges, func(r *market.Range) int64 { return r.From })},
 			{"hi", of(ranges, func(r *market.Range) int64 { return r.To })},
@@ -53,17 +71,10 @@ func (s *Store) Histories(ctx context.Context, windows []market.Window) ([]marke
 			if err := row.Scan(dest...); err != nil {
 				return err
 			}
-			r.addTo(&histories[r.window])
+			r.addTo(&into[r.window])
 			return nil
 		})
-	if err != nil {
-		return nil, s.fault(ctx, "read histories", err)
-	}
-	for _, h := range histories {
-		slices.SortFunc(h.Points, func(a, b market.Point) int { return cmp.Compare(a.Stamp, b.Stamp) })
-		market.SortKnown(h.Known)
-	}
-	return histories, nil
+	return s.fault(ctx, "read histories", err)
 }
 
 // historyRow is a row of selectHistories: a point or a range that is known.

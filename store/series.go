@@ -18,35 +18,39 @@ func (s *Store) SaveSeries(ctx context.Context, w market.SeriesWrite) error {
 	if !w.Interval.Valid() {
 		return errors.New("store: save series: not an interval")
 	}
+	if w.OnChain() && w.Tail != nil {
+		return errors.New("store: save series: a metric has no trailing point")
+	}
+	k := kindOf(w.SeriesKey)
 	err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		id, err := s.lockSeries(ctx, tx, w.SeriesKey)
+		id, err := s.lockSeries(ctx, tx, k, w.SeriesKey)
 		if err != nil {
 			return err
 		}
-		if err := s.savePoints(ctx, tx, id, &w); err != nil {
+		if err := s.savePoints(ctx, tx, k, id, &w); err != nil {
 			return err
 		}
-		return s.saveKnown(ctx, tx, id, w.Known)
+		return s.saveKnown(ctx, tx, k, id, w.Known)
 	})
 	return s.fault(ctx, "save series", err)
 }
 
 // lockSeries makes the series if it is new, and holds its row until the transaction ends.
-func (s *Store) lockSeries(ctx context.Context, tx bun.Tx, key market.SeriesKey) (id int64, err error) {
-	err = batch{{"asset", []string{key.Asset}}, {"currency", []string{string(key.Currency)}}}.check()
+func (s *Store) lockSeries(ctx context.Context, tx bun.Tx, k *seriesKind, key market.SeriesKey) (id int64, err error) {
+	err = batch{{"asset", []string{key.Asset}}, {k.subject, []string{subjectOf(key)}}}.check()
 	if err != nil {
 		return 0, err
 	}
 	find := func() error {
-		return tx.NewRaw(s.named("SELECT id FROM charts.series WHERE asset = ? AND currency = ? AND interval = ?"+s.forUpdate()),
-			key.Asset, key.Currency, key.Interval.String()).Scan(ctx, &id)
+		return tx.NewRaw(s.named(k.named("SELECT id FROM @schema.series WHERE asset = ? AND @subject = ? AND interval = ?")+s.forUpdate()),
+			key.Asset, subjectOf(key), key.Interval.String()).Scan(ctx, &id)
 	}
 	// An INSERT uses up an id even where the row exists, so it comes second.
 	if err = find(); !errors.Is(err, sql.ErrNoRows) {
 		return id, err
 	}
-	_, err = tx.ExecContext(ctx, s.named("INSERT INTO charts.series (asset, currency, interval) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"),
-		key.Asset, key.Currency, key.Interval.String())
+	_, err = tx.ExecContext(ctx, s.named(k.named("INSERT INTO @schema.series (asset, @subject, interval) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")),
+		key.Asset, subjectOf(key), key.Interval.String())
 	if err != nil {
 		return 0, err
 	}
@@ -54,10 +58,10 @@ func (s *Store) lockSeries(ctx context.Context, tx bun.Tx, key market.SeriesKey)
 }
 
 // savePoints changes the points and the tail of a series whose lock is held.
-func (s *Store) savePoints(ctx context.Context, tx bun.Tx, id int64, w *market.SeriesWrite) error {
+func (s *Store) savePoints(ctx context.Context, tx bun.Tx, k *seriesKind, id int64, w *market.SeriesWrite) error {
 	var stored []stamped
 	if r := reach(w); !r.Empty() {
-		err := tx.NewSelect().TableExpr(s.named("charts.points AS p")).Join(s.named("JOIN charts.sources AS o ON o.id = p.source_id")).
+		err := tx.NewSelect().TableExpr(s.named(k.table("points AS p"))).Join(s.named("JOIN charts.sources AS o ON o.id = p.source_id")).
 			ColumnExpr("p.ts, p.fetched_at, o.name AS source").
 			Where("p.series_id = ? AND p.ts >= ? AND p.ts < ?", id, r.From, r.To).Scan(ctx, &stored)
 		if err != nil {
@@ -74,37 +78,21 @@ func (s *Store) savePoints(ctx context.Context, tx bun.Tx, id int64, w *market.S
 		return err
 	}
 	for part := range slices.Chunk(drop, insertRows) {
-		_, err := tx.NewDelete().TableExpr(s.named("charts.points")).Where("series_id = ?", id).Where("ts IN (?)", bun.List(part)).Exec(ctx)
+		_, err := tx.NewDelete().TableExpr(s.named(k.table("points"))).Where("series_id = ?", id).Where("ts IN (?)", bun.List(part)).Exec(ctx)
 		if err != nil {
 			return err
 		}
 	}
 	for part := range slices.Chunk(put, insertRows) {
-		if err := s.insert(ctx, tx, "charts.points", pointBatch(id, part, sources), "ON CONFLICT (series_id, ts) DO UPDATE SET "+setPoint); err != nil {
+		if err := s.insert(ctx, tx, k.table("points"), k.batch(id, part, sources), "ON CONFLICT (series_id, ts) DO UPDATE SET "+k.setPoint); err != nil {
 			return err
 		}
 	}
 	if len(tail) == 0 {
 		return nil
 	}
-	return s.insert(ctx, tx, "charts.tails", pointBatch(id, tail, sources),
-		"ON CONFLICT (series_id) DO UPDATE SET ts = excluded.ts, "+setPoint+" WHERE t.fetched_at < excluded.fetched_at")
-}
-
-const setPoint = "price = excluded.price, market_cap = excluded.market_cap, volume = excluded.volume, " +
-	"missing = excluded.missing, source_id = excluded.source_id, fetched_at = excluded.fetched_at"
-
-func pointBatch(id int64, points []market.Point, sources map[string]int64) batch {
-	return batch{
-		{"series_id", of(points, func(*market.Point) int64 { return id })},
-		{"ts", of(points, func(p *market.Point) int64 { return p.Stamp })},
-		{"price", of(points, func(p *market.Point) float64 { return p.Price })},
-		{"market_cap", of(points, func(p *market.Point) float64 { return p.MarketCap })},
-		{"volume", of(points, func(p *market.Point) float64 { return p.Volume })},
-		{"missing", of(points, func(p *market.Point) int64 { return int64(p.Missing) })},
-		{"source_id", of(points, func(p *market.Point) int64 { return sources[p.Source] })},
-		{"fetched_at", of(points, func(p *market.Point) int64 { return p.FetchedAt.UnixMilli() })},
-	}
+	return s.insert(ctx, tx, k.table("tails"), k.batch(id, tail, sources),
+		"ON CONFLICT (series_id) DO UPDATE SET ts = excluded.ts, "+k.setPoint+" WHERE t.fetched_at < excluded.fetched_at")
 }
 
 // sources are the ids of the sources' names (ascending), which it gives to those that have none.
@@ -141,7 +129,7 @@ func (s *Store) sources(ctx context.Context, tx bun.Tx, names []string) (map[str
 	return ids, nil
 }
 
-// knownRow is a row of charts.coverage.
+// knownRow is a row of the table of coverage.
 type knownRow struct {
 	FromTS    int64 `bun:"from_ts"`
 	ToTS      int64 `bun:"to_ts"`
@@ -166,12 +154,12 @@ func (r knownRow) known() market.Known {
 }
 
 // saveKnown lays fresh knowledge over the stored one of a series whose lock is held.
-func (s *Store) saveKnown(ctx context.Context, tx bun.Tx, id int64, fresh []market.Known) error {
+func (s *Store) saveKnown(ctx context.Context, tx bun.Tx, k *seriesKind, id int64, fresh []market.Known) error {
 	if len(fresh) == 0 {
 		return nil
 	}
 	var stored []knownRow
-	err := tx.NewSelect().TableExpr(s.named("charts.coverage")).
+	err := tx.NewSelect().TableExpr(s.named(k.table("coverage"))).
 		Column("from_ts", "to_ts", "provider", "fetched_at", "due_at", "tries", "hole").
 		Where("series_id = ?", id).Scan(ctx, &stored)
 	if err != nil {
@@ -186,11 +174,11 @@ func (s *Store) saveKnown(ctx context.Context, tx bun.Tx, id int64, fresh []mark
 	if slices.Equal(rows, rowsOfKnown(old)) {
 		return nil
 	}
-	if _, err := tx.NewDelete().TableExpr(s.named("charts.coverage")).Where("series_id = ?", id).Exec(ctx); err != nil {
+	if _, err := tx.NewDelete().TableExpr(s.named(k.table("coverage"))).Where("series_id = ?", id).Exec(ctx); err != nil {
 		return err
 	}
 	for part := range slices.Chunk(rows, insertRows) {
-		err := s.insert(ctx, tx, "charts.coverage", batch{
+		err := s.insert(ctx, tx, k.table("coverage"), batch{
 			{"series_id", of(part, func(*knownRow) int64 { return id })},
 			{"from_ts", of(part, func(r *knownRow) int64 { return r.FromTS })},
 			{"to_ts", of(part, func(r *knownRow) int64 { return r.ToTS })},

@@ -88,10 +88,16 @@ func TestViews(t *testing.T) {
 		if err := s.SaveSeries(t.Context(), w); err != nil {
 			t.Fatal(err)
 		}
+		metric := market.SeriesWrite{SeriesKey: market.SeriesKey{Asset: "bitcoin", Metric: market.ExchangeNetflow, Interval: market.Hourly}, Fetched: w.Fetched}
+		if err := s.SaveSeries(t.Context(), metric); err != nil {
+			t.Fatal(err)
+		}
 		// A session elsewhere in the world sees the same instants.
 		db := connect(t, o, url.Values{"timezone": {"America/New_York"}})
 		for _, view := range []struct{ name, want string }{
 			{"charts.v_points", "asset=bitcoin currency=usd interval=daily ts=2026-11-01T12:00:00.123Z price=1.2e-07 market_cap=NULL volume=0 " +
+				"source=coingecko fetched_at=2026-11-01T13:00:00.123Z"},
+			{"onchain.v_points", "asset=bitcoin metric=exchange_netflow interval=hourly ts=2026-11-01T12:00:00.123Z value=1.2e-07 " +
 				"source=coingecko fetched_at=2026-11-01T13:00:00.123Z"},
 			{"prices.v_latest", "asset=bitcoin currency=usd price=1.2345678901234567e+14 market_cap=NULL volume_24h=0 change_24h=-1.5 " +
 				"last_updated_at=2026-11-01T12:00:00.123Z source=coingecko fetched_at=2026-11-01T12:00:01.123Z"},
@@ -241,8 +247,9 @@ func TestMigrateFromFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 		undo := map[string]string{
-			"postgres": "DROP SCHEMA access CASCADE; DROP TABLE ops.upstream_quota, ops.upstream_calls; DELETE FROM ops.migrations WHERE name > '0001'",
-			"sqlite":   "DROP TABLE access_api_keys; DROP TABLE ops_upstream_quota; DROP TABLE ops_upstream_calls; DELETE FROM ops_migrations WHERE name > '0001'",
+			"postgres": "DROP SCHEMA access CASCADE; DROP SCHEMA onchain CASCADE; DROP TABLE ops.upstream_quota, ops.upstream_calls; DELETE FROM ops.migrations WHERE name > '0001'",
+			"sqlite": "DROP VIEW onchain_v_points; DROP TABLE onchain_series; DROP TABLE onchain_points; DROP TABLE onchain_coverage; DROP TABLE access_api_keys; " +
+				"DROP TABLE ops_upstream_quota; DROP TABLE ops_upstream_calls; DELETE FROM ops_migrations WHERE name > '0001'",
 		}[s.Name()]
 		if _, err := connect(t, o, nil).Exec(undo); err != nil {
 			t.Fatal(err)

@@ -147,6 +147,15 @@ func TestViewerAndCost(t *testing.T) {
 			{`query { ...f ...f } fragment f on Query { marketChart(asset: "bitcoin", days: 3) { ...g } } fragment g on MarketChart { prices }`, 3, `{"market_chart":1}`},
 			{`{ marketChart(asset: "bitcoin", days: 3) @skip(if: true) { prices } viewer { id } }`, 1, `{}`},
 			{`{ assets(first: 101) { totalCount } }`, 1, `{"simple_price":2}`},
+			{`{ onChainMetric(asset: "bitcoin", metric: MVRV, days: 30) { timestamps values unit } }`, 61, `{"on_chain_metric":1}`},
+			{`{ a: onChainMetric(asset: "bitcoin", metric: MVRV, days: 1, interval: HOURLY) { points { value } } b: onChainMetric(asset: "bitcoin", metric: MVRV, days: 1) { unit } }`, 25, `{"on_chain_metric":2}`},
+			{`{ assets(ids: ["bitcoin", "ethereum"]) { nodes { onChain(metric: FEES, days: 7) { values } } } }`, 14, `{"on_chain_metric":2,"simple_price":1}`},
+			{`{ onChainMetrics { metric unit } }`, 24, `{}`},
+			{
+				`{ grid(columns: [{asset: "bitcoin"}, {asset: "bitcoin", value: VOLUME}, {asset: "bitcoin", currency: EUR}, {asset: "bitcoin", metric: MVRV}, {asset: "bitcoin", metric: MVRV}], days: 30) { timestamps columns { label values } } }`,
+				30 + 5 + 150, `{"market_chart":2,"on_chain_metric":1}`,
+			},
+			{`{ grid(columns: {asset: "bitcoin"}, days: 2, interval: HOURLY) { columns { values } } }`, 48, `{"market_chart":1}`},
 		} {
 			body, err := json.Marshal(map[string]any{"query": c.query, "extensions": map[string]any{"dryRun": true}})
 			if err != nil {

@@ -29,7 +29,8 @@ type server struct {
 	log  *safeBuffer
 	stop func() // idempotent; waits until the App has stopped
 
-	prod bool // prod's rules, which no variables allow on a simulated provider
+	now  func() time.Time // nil: the real clock
+	prod bool             // prod's rules, which no variables allow on a simulated provider
 }
 
 const (
@@ -60,7 +61,14 @@ func (b *safeBuffer) String() string {
 // start opens an App as main does, on a fresh simulator and the variables given.
 func start(t *testing.T, vars map[string]string) *server {
 	t.Helper()
-	sim := simulator.New(simulator.Options{Seed: 7, Plan: simulator.Pro, Keys: []string{providerKey}})
+	return startOn(t, simulator.Options{}, vars)
+}
+
+// startOn is start on a simulator with the options given, by its clock.
+func startOn(t *testing.T, o simulator.Options, vars map[string]string) *server {
+	t.Helper()
+	o.Seed, o.Plan, o.Keys = 7, simulator.Pro, []string{providerKey}
+	sim := simulator.New(o)
 	env := map[string]string{
 		"COINGECKO_BASE_URL": serveHTTP(t, sim), "COINGECKO_PLAN": "pro", "COINGECKO_API_KEY": providerKey,
 		"DATA_DIR": t.TempDir(), "UPSTREAM_BACKOFF": "1ms", "UPSTREAM_BACKOFF_MAX": "2ms", "UPSTREAM_PROBE": "50ms",
@@ -68,7 +76,7 @@ func start(t *testing.T, vars map[string]string) *server {
 		"UPSTREAM_LIMITS": "coingecko=1000000/1m",
 	}
 	maps.Copy(env, vars)
-	s := &server{t: t, sim: sim, env: env}
+	s := &server{t: t, sim: sim, env: env, now: o.Now}
 	s.open()
 	return s
 }
@@ -92,7 +100,7 @@ func (s *server) open() {
 		s.t.Fatal(err)
 	}
 	s.log = new(safeBuffer)
-	app, err := Open(cfg, AppOptions{Log: slog.New(slog.NewJSONHandler(s.log, nil)), Listener: listener})
+	app, err := Open(cfg, AppOptions{Log: slog.New(slog.NewJSONHandler(s.log, nil)), Listener: listener, Now: s.now})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -34,6 +34,9 @@ func TestHostileInput(t *testing.T) {
 					"asset":     `query($x: ID!) { marketChart(asset: $x, days: 1) { prices } }`,
 					"assets[0]": `query($x: ID!) { simplePrice(assets: [$x]) { price } }`,
 					"ids[0]":    `query($x: ID!) { assets(ids: [$x]) { totalCount } }`,
+
+					"m.asset":          `query($x: ID!) { m: onChainMetric(asset: $x, metric: MVRV, days: 1) { values } }`,
+					"columns[1].asset": `query($x: ID!) { grid(columns: [{asset: "bitcoin"}, {asset: $x, metric: MVRV}], days: 1) { timestamps } }`,
 				} {
 					g := s.query(publicKey, accept, query, map[string]any{"x": id})
 					if g.status != want || g.codes() != "BAD_USER_INPUT" || g.Data != nil || len(g.Errors[0].Extensions.Fields) == 0 || g.Errors[0].Extensions.Fields[0].Field != field {
@@ -87,6 +90,15 @@ func TestHostileInput(t *testing.T) {
 		"first 251":          {`{ assets(first: 251) { totalCount } }`, "", "first"},
 		"a foreign cursor":   {`{ assets(after: "§§") { totalCount } }`, "", "after"},
 		"negative freshness": {`{ simplePrice(assets: ["bitcoin"], freshness: { maxAgeSeconds: -1 }) { price } }`, "", "freshness.maxAgeSeconds"},
+		"no such metric":     {`{ onChainMetric(asset: "bitcoin", metric: XXX, days: 1) { values } }`, "", "metric"},
+		"metric in case":     {`{ onChainMetric(asset: "bitcoin", metric: mvrv, days: 1) { values } }`, "", "metric"},
+		"a metric's days":    {`{ onChainMetric(asset: "bitcoin", metric: MVRV, days: 0) { values } }`, "", "days"},
+		"an edge's metric":   {`{ assets(ids: ["bitcoin"]) { nodes { onChain(metric: MVRV, days: 10001) { values } } } }`, "", "days"},
+		"no column":          {`{ grid(columns: [], days: 1) { timestamps } }`, "", "columns"},
+		"101 columns":        {`{ grid(columns: [` + strings.Repeat(`{asset: "bitcoin"} `, 101) + `], days: 1) { timestamps } }`, "", "columns"},
+		"a column with both": {`{ grid(columns: [{asset: "bitcoin", metric: MVRV, currency: USD}], days: 1) { timestamps } }`, "", "columns[0].metric"},
+		"a column's value":   {`{ grid(columns: [{asset: "bitcoin", value: XXX}], days: 1) { timestamps } }`, "", "columns.value"},
+		"a grid's days":      {`{ grid(columns: [{asset: "bitcoin"}], days: -1) { timestamps } }`, "", "days"},
 		"an edge's days":     {`{ assets(ids: ["bitcoin"]) { nodes { chart(days: 0) { prices } } } }`, "", "days"},
 		"given twice":        {"", "/market_chart?asset=bitcoin&days=1&days=2", "days"},
 	} {

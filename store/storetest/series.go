@@ -50,7 +50,7 @@ func hours(from, to int64) market.Range {
 
 // point is a sample at so many milliseconds past an hour after the epoch.
 func point(h, jitter int64, price float64, fetched time.Time) market.Point {
-	return market.Point{Stamp: ms(epoch) + h*hour + jitter, Price: price, MarketCap: price * 2, Volume: null, Source: "coingecko", FetchedAt: fetched}
+	return market.Point{Stamp: ms(epoch) + h*hour + jitter, Price: price, MarketCap: null, Volume: null, Source: "coingecko", FetchedAt: fetched}
 }
 
 func write(key market.SeriesKey, covers market.Range, fetched time.Time, points ...market.Point) market.SeriesWrite {

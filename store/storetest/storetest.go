@@ -38,6 +38,7 @@ func Run(t *testing.T, open Opener) {
 	}{
 		{"Quotes", quoteTests},
 		{"Series", seriesTests},
+		{"Metrics", metricTests},
 		{"Catalogue", catalogueTests},
 		{"Log", logTests},
 		{"Keys", keyTests},
