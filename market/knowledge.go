@@ -79,6 +79,9 @@ func anyPointsBefore(known []Known, t int64) bool {
 
 // missing are the parts of a window that have to be asked for: nothing is known of them, or it is due again.
 func missing(window Range, known []Known, now time.Time) []Range {
+	if window.Empty() {
+		return nil
+	}
 	rest, at := []Range{window}, now.UnixMilli()
 	for _, k := range known {
 		if k.DueAt == 0 || k.DueAt > at {
