@@ -47,9 +47,10 @@ var arrows = map[string][]string{
 	"fetch/*":         {"market", "fault"},
 	"fetch/simulator": {"market"},
 
-	"graph":     {"market", "auth", "audit", "limit", "jobs", "relay"},
-	"resolvers": {"graph", "loaders", "market", "auth", "limit", "audit", "jobs", "fault", "relay"},
-	"web":       {"resolvers", "market", "auth", "limit", "audit", "fault"},
+	"graph":       {"market", "auth", "audit", "limit", "jobs", "relay"},
+	"resolvers":   {"graph", "loaders", "market", "auth", "limit", "audit", "jobs", "fault", "relay"},
+	"web":         {"web/openapi", "resolvers", "market", "auth", "limit", "audit", "fault"},
+	"web/openapi": {},
 
 	"cmd/*":      {everything},
 	"internal/*": {},

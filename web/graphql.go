@@ -217,7 +217,7 @@ func readGet(r *http.Request) (*graphql.RawParams, error) {
 	}
 	fields := make(map[string]any, 4)
 	for _, name := range []string{"query", "operationName"} {
-		switch value := p.one(name, ""); {
+		switch value := p.one(name); {
 		case !utf8.ValidString(value):
 			p.refuse(name, "must be in UTF-8")
 		case value != "":
@@ -225,7 +225,7 @@ func readGet(r *http.Request) (*graphql.RawParams, error) {
 		}
 	}
 	for _, name := range []string{"variables", "extensions"} {
-		value := p.one(name, "")
+		value := p.one(name)
 		if value == "" || value == "null" {
 			continue
 		}

@@ -3,6 +3,7 @@ package web
 import (
 	"embed"
 	"net/http"
+	"strconv"
 
 	"github.com/go-chi/chi/v5"
 )
@@ -32,4 +33,19 @@ func (h *Handler) pages(r chi.Router) {
 			_, _ = w.Write(body)
 		})
 	}
+}
+
+// servePublic answers with what is the same for everybody and changes with the program only: the client asks again after
+// a while, and usually hears that nothing is new.
+func servePublic(w http.ResponseWriter, r *http.Request, body []byte) {
+	header := w.Header()
+	header.Set("Cache-Control", "public, max-age=300")
+	etag := entityTag(body)
+	header.Set("ETag", etag)
+	if matches(r.Header.Values("If-None-Match"), etag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = w.Write(body)
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"math"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,83 +15,10 @@ import (
 	"github.com/coingraph/coingraph/market"
 )
 
-// maxList bounds a comma-separated parameter before it is split: one more than any list may have, so that the check of
-// the list still says what is wrong.
-const maxList = market.MaxAssets + 1
-
-// parameters reads query parameters and gathers what is wrong with them.
-type parameters struct {
-	query url.Values
-	bad   []fault.Field
-}
-
-func parse(r *http.Request) (*parameters, error) {
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return nil, fault.Invalid(fault.Field{Field: "query", Message: "the query string is not well formed"})
-	}
-	return &parameters{query: query}, nil
-}
-
-// one is a parameter that is given at most once; "" if it is given more often, which no check takes for a value.
-func (p *parameters) one(name, fallback string) string {
-	values := p.query[name]
-	switch {
-	case len(values) == 0:
-		return fallback
-	case len(values) > 1:
-		p.refuse(name, "must be given once")
-		return ""
-	}
-	return values[0]
-}
-
-func (p *parameters) list(name, fallback string) []string {
-	value := p.one(name, fallback)
-	if value == "" {
-		return nil
-	}
-	return strings.SplitN(value, ",", maxList)
-}
-
-func (p *parameters) currency(s string) market.Currency {
-	c, _ := market.ParseCurrency(s) // the whitelist refuses what is none
-	return c
-}
-
-func (p *parameters) refuse(field, message string) {
-	p.bad = append(p.bad, fault.Field{Field: field, Message: message})
-}
-
-// fields adds to what is wrong with the parameters what a check of their values found.
-func (p *parameters) fields(err error) error {
-	if len(p.bad) == 0 {
-		return err
-	}
-	bad := p.bad
-	if f := fault.Of(err); f != nil && f.Kind == fault.BadInput {
-		for _, b := range f.Fields {
-			if !slices.ContainsFunc(bad, func(have fault.Field) bool { return have.Field == b.Field }) {
-				bad = append(bad, b)
-			}
-		}
-	}
-	return fault.Invalid(bad...)
-}
-
 // simplePrice is GET /simple_price?assets=bitcoin,ethereum&currencies=usd,eur
-func (h *Handler) simplePrice(w http.ResponseWriter, r *http.Request) error {
-	p, err := parse(r)
+func (h *Handler) simplePrice(w http.ResponseWriter, r *http.Request, p *parameters) error {
+	answers, err := h.opts.Resolver.Prices(r.Context(), p.list("assets"), currenciesOf(p.list("currencies")), nil)
 	if err != nil {
-		return err
-	}
-	assets := p.list("assets", "")
-	var currencies []market.Currency
-	for _, c := range p.list("currencies", "usd") {
-		currencies = append(currencies, p.currency(c))
-	}
-	answers, err := h.opts.Resolver.Prices(r.Context(), assets, currencies, nil)
-	if err = p.fields(err); err != nil {
 		return err
 	}
 	prices, err := whole(answers)
@@ -192,26 +118,16 @@ func appendString(b []byte, s string) []byte {
 }
 
 // marketChart is GET /market_chart?asset=bitcoin&currency=usd&days=30&interval=daily
-func (h *Handler) marketChart(w http.ResponseWriter, r *http.Request) error {
-	p, err := parse(r)
+func (h *Handler) marketChart(w http.ResponseWriter, r *http.Request, p *parameters) error {
+	req := market.ChartRequest{Days: market.ParseDays(p.text("days"))}
+	req.Asset = p.text("asset")
+	req.Currency, _ = market.ParseCurrency(p.text("currency"))
+	req.Interval, _ = market.ParseInterval(p.text("interval"))
+	chart, err := h.opts.Resolver.Chart(r.Context(), req, nil)
 	if err != nil {
 		return err
 	}
-	req := market.ChartRequest{Days: market.ParseDays(p.one("days", ""))}
-	req.Asset, req.Currency = p.one("asset", ""), p.currency(p.one("currency", "usd"))
-	req.Interval, _ = market.ParseInterval(p.one("interval", "daily"))
-	if !req.Interval.Valid() || req.Interval == market.FiveMinutely {
-		req.Interval = 0
-	}
-	chart, err := h.opts.Resolver.Chart(r.Context(), req, nil)
-	if err = p.fields(err); err != nil {
-		return err
-	}
-	body, err := json.Marshal(chartBody{
-		Asset: chart.Asset.ID, Currency: chart.Currency, Interval: chart.Interval.String(), Days: chart.Days,
-		Timestamps: chart.Timestamps, Prices: chart.Prices, MarketCaps: chart.MarketCaps, Volumes: chart.Volumes,
-		Sources: orEmpty(chart.Sources), FetchedAt: chart.FetchedAt.Truncate(time.Second), Stale: chart.Stale, Coverage: coverageOf(chart.Coverage),
-	})
+	body, err := json.Marshal(bodyOf(chart))
 	if err != nil {
 		return err
 	}
@@ -231,6 +147,14 @@ type chartBody struct {
 	FetchedAt  time.Time         `json:"fetched_at"`
 	Stale      bool              `json:"stale"`
 	Coverage   coverageBody      `json:"coverage"`
+}
+
+func bodyOf(chart *market.Chart) chartBody {
+	return chartBody{
+		Asset: chart.Asset.ID, Currency: chart.Currency, Interval: chart.Interval.String(), Days: chart.Days,
+		Timestamps: chart.Timestamps, Prices: chart.Prices, MarketCaps: chart.MarketCaps, Volumes: chart.Volumes,
+		Sources: orEmpty(chart.Sources), FetchedAt: chart.FetchedAt.Truncate(time.Second), Stale: chart.Stale, Coverage: coverageOf(chart.Coverage),
+	}
 }
 
 type coverageBody struct {
@@ -263,8 +187,7 @@ func orEmpty[T any](s []T) []T {
 
 // data answers with a body that may be kept until it expires, by the caller alone: https://www.rfc-editor.org/rfc/rfc9111
 func (h *Handler) data(w http.ResponseWriter, r *http.Request, body []byte, freshUntil time.Time) error {
-	sum := sha256.Sum256(body)
-	etag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+	etag := entityTag(body)
 	left := max(0, int(math.Floor(time.Until(freshUntil).Seconds())))
 	header := w.Header()
 	header.Set("Cache-Control", "private, max-age="+strconv.Itoa(left))
@@ -279,6 +202,12 @@ func (h *Handler) data(w http.ResponseWriter, r *http.Request, body []byte, fres
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	_, _ = w.Write(body)
 	return nil
+}
+
+// entityTag is the ETag of a body.
+func entityTag(body []byte) string {
+	sum := sha256.Sum256(body)
+	return `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
 }
 
 // matches compares weakly, as If-None-Match asks: https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2

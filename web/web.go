@@ -70,18 +70,17 @@ func New(o Options) *Handler {
 	}))
 	r.MethodNotAllowed(h.handle(methodNotAllowed))
 
-	r.Get("/healthz", h.healthz)
-	r.Get("/readyz", h.readyz)
 	h.pages(r)
-
 	r.Group(func(r chi.Router) {
 		r.Use(h.limit, h.authenticate)
-		r.Get("/simple_price", h.handle(h.simplePrice))
-		r.Get("/market_chart", h.handle(h.marketChart))
 		r.Get(graphQLPath, h.graphQL)
 		r.Post(graphQLPath, h.graphQL)
 	})
-	r.With(h.authenticate).Get("/logs/export", h.handle(h.logsExport))
+	operations := h.operations()
+	for _, op := range operations {
+		h.route(r, op)
+	}
+	r.Get("/openapi.json", serveDocument(operations))
 	h.router = r
 	return h
 }
