@@ -178,6 +178,9 @@ func (s *Samples) cut(from, to int64) {
 	s.Points = slices.DeleteFunc(s.Points, func(p Sample) bool { return p.Stamp < from || p.Stamp > to })
 }
 
+// nowSkew is what a provider's clock may be ahead of ours.
+const nowSkew = time.Minute
+
 // addNow adds the point of now, if it is not later than to: the provider's own as long as it is as fresh as a price, else
 // the price itself. Where there is no price to be had there is no point of now: the rest is none the worse for it.
 func (s *Service) addNow(ctx context.Context, found *Samples, to, now time.Time) {
@@ -194,7 +197,7 @@ func (s *Service) addNow(ctx context.Context, found *Samples, to, now time.Time)
 			found.FetchedAt = q.FetchedAt
 		}
 	}
-	if point.Stamp > to.UnixMilli() {
+	if point.Stamp > to.Add(nowSkew).UnixMilli() {
 		return
 	}
 	found.Now = point
