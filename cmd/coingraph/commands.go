@@ -223,6 +223,7 @@ const demoText = `coingraph demo: the whole product in this process, on a simula
   Charts     http://ADDR/
   GraphQL    http://ADDR/graphql
   REST       http://ADDR/simple_price   http://ADDR/market_chart
+  CoinGecko  http://ADDR/api/v3 (the base URL for its clients)
   Simulator  http://SIM/api/v3 (CoinGecko's wire format)
   Keys       dev-public-key, dev-admin-key (in the header X-API-Key)
 
