@@ -84,7 +84,7 @@ func serveDocument(operations []*operation) http.HandlerFunc {
 	}
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", plainJSON)
-		servePublic(w, r, body)
+		servePublic(w, r, http.StatusOK, body)
 	}
 }
 
