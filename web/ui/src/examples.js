@@ -8,6 +8,7 @@ export const examples = text.split(/^### /m).slice(1).map((part) => {
   const variables = comment.find((line) => line.startsWith('# variables: '))?.slice('# variables: '.length);
   return {
     title,
+    name: part.match(/^query (\w+)/m)[1],
     description: comment.filter((line) => !line.startsWith('# variables: ')).map((line) => line.slice(2)).join(' '),
     query: `# ${title}\n\n${lines.filter((line) => !line.startsWith('# ')).join('\n').trim()}\n`,
     variables: variables ? JSON.stringify(JSON.parse(variables), null, 2) : '',

@@ -2,11 +2,12 @@ import './nonce.js';
 import { useEffect, useRef, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import { GraphiQL } from 'graphiql';
-import { ToolbarButton, useEditorContext, useSchemaStore } from '@graphiql/react';
+import { ToolbarButton, useEditorContext, usePluginStore, useSchemaStore } from '@graphiql/react';
 import { parse, validate } from 'graphql';
 import * as credential from './credential.js';
 import { examples } from './examples.js';
 
+const narrow = matchMedia('(max-width: 700px)').matches;
 const link = new URLSearchParams(location.search);
 
 /** What the parts outside of React's tree of GraphiQL tell each other. */
@@ -23,7 +24,7 @@ function useSignal(name, listener) {
 async function fetcher(params) {
   if (!credential.get()) {
     signal('ask');
-    return { errors: [{ message: 'Enter an API key: the button “Key” opens the dialog.' }] };
+    return { errors: [{ message: 'This server wants a key: “Enter a key” above takes one.' }] };
   }
   const start = performance.now();
   const response = await fetch('graphql', {
@@ -40,7 +41,7 @@ async function fetcher(params) {
 }
 
 function Examples() {
-  const { queryEditor, variableEditor, tabs, activeTabIndex, addTab } = useEditorContext({ nonNull: true });
+  const { queryEditor, variableEditor, tabs, activeTabIndex, addTab, setOperationName } = useEditorContext({ nonNull: true });
   const { schema } = useSchemaStore();
   const show = (example) => {
     const current = tabs[activeTabIndex].query?.trim();
@@ -48,8 +49,8 @@ function Examples() {
     setTimeout(() => { // when the new tab is there
       queryEditor.setValue(example.query);
       variableEditor.setValue(example.variables);
+      setOperationName(example.name); // else Run would ask for the one before, until GraphiQL has read the text
       queryEditor.focus();
-      signal('chosen');
     });
   };
   return (
@@ -81,6 +82,11 @@ function LinkButton() {
   const { queryEditor, variableEditor } = useEditorContext({ nonNull: true });
   const { introspect } = useSchemaStore();
   useSignal('key', introspect);
+  const { plugins } = usePluginStore();
+  useEffect(() => {
+    // The prop for a pane that is open at first does not work in GraphiQL: its interface hides the pane again.
+    if (!narrow) document.querySelector('[aria-label="Show Examples"]')?.click();
+  }, [plugins]);
   const [copied, setCopied] = useState(false);
   const onClick = async () => {
     const target = new URL('playground', location.href);
@@ -156,16 +162,9 @@ function KeyDialog() {
   );
 }
 
-function KeyButton() {
-  const [has, setHas] = useState(Boolean(credential.get()));
-  useSignal('key', () => setHas(Boolean(credential.get())));
-  return <button type="button" className={has ? '' : 'primary'} onClick={() => signal('ask')}>{has ? 'Change key' : 'Enter a key'}</button>;
-}
-
-const narrow = matchMedia('(max-width: 700px)').matches;
-const visited = localStorage.getItem('graphiql:visiblePlugin') !== null;
-
 function Playground() {
+  const [hasKey, setHasKey] = useState(Boolean(credential.get()));
+  useSignal('key', () => setHasKey(Boolean(credential.get())));
   return (
     <>
       <header className="bar">
@@ -176,12 +175,12 @@ function Playground() {
           <a href="/docs">REST</a>
           <a href="/redoc">Reference</a>
         </nav>
-        <KeyButton />
+        <button type="button" className={hasKey ? '' : 'primary'} onClick={() => signal('ask')}>{hasKey ? 'Change key' : 'Enter a key'}</button>
       </header>
       <GraphiQL
         fetcher={fetcher}
         plugins={[examplesPlugin]}
-        visiblePlugin={narrow ? undefined : visited ? undefined : examplesPlugin}
+        schema={hasKey ? undefined : null} // without a key the server shows none: it is not asked
         query={link.get('query') ?? undefined}
         variables={link.get('variables') ?? undefined}
         operationName={link.get('operationName') ?? undefined}
