@@ -47,6 +47,11 @@ type Provider interface {
 	Assets(ctx context.Context, try Try) ([]market.Asset, error)
 }
 
+// DocumentProvider is a provider that has documents to pass on, too, as market.DocumentSource says.
+type DocumentProvider interface {
+	Document(ctx context.Context, try Try, q market.DocumentQuery) (market.Document, error)
+}
+
 // Options are what a Source needs. Providers must be set.
 type Options struct {
 	Providers []Provider // in order of preference: the next one serves what one did not
@@ -139,6 +144,21 @@ func (s *Source) Assets(ctx context.Context) ([]market.Asset, error) {
 		return err
 	})
 	return assets, err
+}
+
+// Document is what market.DocumentSource says of it: the most preferred one of those providers that offer such.
+func (s *Source) Document(ctx context.Context, q market.DocumentQuery) (market.Document, error) {
+	var document market.Document
+	err := s.each(ctx, func(c *caller) error {
+		p, ok := c.Provider.(DocumentProvider)
+		if !ok {
+			return fault.Wrap(fault.UpstreamPlan, nil)
+		}
+		var err error
+		document, err = p.Document(ctx, c.try, q)
+		return err
+	})
+	return document, err
 }
 
 // each asks one provider after the other until one does not fail, and gives the first one's error if all do.

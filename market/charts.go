@@ -92,13 +92,16 @@ func (s *Service) Charts(ctx context.Context, requests []ChartRequest, fresh Fre
 	for len(absent) > 0 {
 		var again []ChartRequest
 		now := s.opts.Now()
-		for i, got := range s.awaitSeries(ctx, absent, fresh, now) {
-			r := absent[i]
-			window := r.window(now)
+		windows := make([]Window, len(absent))
+		for i, r := range absent {
+			windows[i] = Window{r.SeriesKey, r.window(now)}
+		}
+		for i, got := range s.awaitSeries(ctx, windows, fresh, now) {
+			r, window := absent[i], windows[i].Range
 			switch l := got.Value; {
 			case got.Err != nil:
 				q.answer(r, nil, got.Err)
-			case l.window.From > window.From || l.window.To < window.To:
+			case !l.window.includes(window):
 				again = append(again, r) // another caller's window was smaller
 			default:
 				c, err := s.chart(r, all.asset(r.Asset), l, window, fresh, now)
@@ -116,17 +119,17 @@ func (s *Service) Charts(ctx context.Context, requests []ChartRequest, fresh Fre
 	return q.answers
 }
 
-// awaitSeries loads the series of the requests, or waits for whoever does so already.
-func (s *Service) awaitSeries(ctx context.Context, requests []ChartRequest, fresh Freshness, now time.Time) []Answer[loaded] {
-	keys := make([]SeriesKey, len(requests))
-	windows := make(map[SeriesKey]Range, len(requests))
-	for i, r := range requests {
-		keys[i] = r.SeriesKey
-		window := r.window(now)
-		if w, ok := windows[r.SeriesKey]; ok {
-			window = Range{min(w.From, window.From), max(w.To, window.To)}
+// awaitSeries loads the windows, or waits for whoever loads their series already.
+func (s *Service) awaitSeries(ctx context.Context, wanted []Window, fresh Freshness, now time.Time) []Answer[loaded] {
+	keys := make([]SeriesKey, len(wanted))
+	windows := make(map[SeriesKey]Range, len(wanted))
+	for i, w := range wanted {
+		keys[i] = w.SeriesKey
+		window := w.Range
+		if known, ok := windows[w.SeriesKey]; ok {
+			window = Range{min(known.From, window.From), max(known.To, window.To)}
 		}
-		windows[r.SeriesKey] = window
+		windows[w.SeriesKey] = window
 	}
 	calls := s.series.join(keys, func(owned []SeriesKey, settle func(SeriesKey, loaded, error)) {
 		ctx, cancel := s.detach(ctx)
@@ -160,7 +163,7 @@ func (s *Service) loadSeries(ctx context.Context, windows []Window, fresh Freshn
 	var group sync.WaitGroup
 	places := make(chan struct{}, maxSeriesAtOnce)
 	for i, w := range windows {
-		lacking := missing(w.Range, histories[i].Known, now)
+		lacking := missing(w.due(now), histories[i].Known, now)
 		if len(lacking) == 0 || fresh.suffices(w.Interval, lacking, now, s.ttl(w.Interval)) {
 			tally.Served(telemetry.Database, 1)
 			settle(w.SeriesKey, loaded{window: w.Range, history: histories[i]})
@@ -178,6 +181,11 @@ func (s *Service) loadSeries(ctx context.Context, windows []Window, fresh Freshn
 		})
 	}
 	group.Wait()
+}
+
+// due is the part of the window whose points belong to charts by now: only that is worth asking a provider for.
+func (w Window) due(now time.Time) Range {
+	return Range{w.From, min(w.To, w.Interval.Newest(now)+w.Interval.Step())}
 }
 
 // suffices tells whether all that lacks is so young that the caller does without it.

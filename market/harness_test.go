@@ -23,6 +23,8 @@ type house struct {
 	store  *countedStore
 	cache  *countedCache
 	source *fakeSource
+
+	documents market.DocumentSource // from the next restart on
 }
 
 // clock is a clock that a test moves.
@@ -167,7 +169,7 @@ func newHouse(t *testing.T) *house {
 func (h *house) restart() {
 	h.cache = &countedCache{Cache: cache.NewMemory(cache.MemoryOptions{MaxBytes: 16 << 20})}
 	h.Service = market.NewService(market.Options{
-		Store: h.store, Source: h.source, Cache: h.cache, Currencies: market.AllCurrencies(), Now: h.clock.Now, Log: slog.New(slog.DiscardHandler),
+		Store: h.store, Source: h.source, Documents: h.documents, Cache: h.cache, Currencies: market.AllCurrencies(), Now: h.clock.Now, Log: slog.New(slog.DiscardHandler),
 		PriceTTL: ttl, DailyTTL: time.Hour, HourlyTTL: 5 * time.Minute,
 	})
 	if _, err := h.Asset(h.t.Context(), "bitcoin"); err != nil { // loads the catalogue, so that it is in nobody's budget

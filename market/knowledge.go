@@ -79,6 +79,9 @@ func anyPointsBefore(known []Known, t int64) bool {
 
 // missing are the parts of a window that have to be asked for: nothing is known of them, or it is due again.
 func missing(window Range, known []Known, now time.Time) []Range {
+	if window.Empty() {
+		return nil
+	}
 	rest, at := []Range{window}, now.UnixMilli()
 	for _, k := range known {
 		if k.DueAt == 0 || k.DueAt > at {
@@ -113,5 +116,9 @@ func (h History) Apply(w SeriesWrite) History {
 		}
 	}
 	sortPoints(kept)
-	return History{Points: kept, Known: MergeKnown(h.Known, w.Known)}
+	tail := h.Tail
+	if w.Tail != nil && (tail == nil || w.Tail.FetchedAt.After(tail.FetchedAt)) {
+		tail = w.Tail
+	}
+	return History{Points: kept, Tail: tail, Known: MergeKnown(h.Known, w.Known)}
 }

@@ -19,14 +19,16 @@ type Service struct {
 
 	quotes    flight[Pair, quoted]
 	series    flight[SeriesKey, loaded]
+	documents flight[string, Document]
 	refusals  refusals
 	catalogue catalogue
 }
 
-// Options are what a Service needs. All fields but the durations must be set.
+// Options are what a Service needs. All fields but the durations and Documents must be set.
 type Options struct {
 	Store      Store
 	Source     Source
+	Documents  DocumentSource // nil: there are none
 	Cache      Cache
 	Currencies []Currency // the whitelist
 	Now        func() time.Time

@@ -17,7 +17,9 @@ const (
 var exampleTime = time.Date(2026, time.November, 24, 11, 9, 30, 0, time.UTC)
 
 // pricesExample is written by the code that writes the answers.
-func pricesExample() any {
+func pricesExample() any { return json.RawMessage(pricesAs(plainJSON, examplePrices()).body) }
+
+func examplePrices() []*market.Price {
 	quote := func(asset string, price, marketCap, volume, change float64) *market.Price {
 		return &market.Price{
 			Asset: market.Asset{ID: asset}, Currency: "usd",
@@ -25,17 +27,25 @@ func pricesExample() any {
 			LastUpdatedAt: exampleTime.Add(-8 * time.Second), FetchedAt: exampleTime, Source: "coingecko",
 		}
 	}
-	body, _ := appendPrices(nil, []*market.Price{
+	return []*market.Price{
 		quote("bitcoin", 136459.46064396048, 2736033801508.314, 103942731186.31, 1.090038650167946),
 		quote("ethereum", 4216.872644634808, 511197773477.7821, 40815296733.9, 0.591399409555593),
-	})
-	return json.RawMessage(body)
+	}
 }
 
-func chartExample() any {
+// exampleRows is the example of a chart in a media type of rows.
+func exampleRows(media string) string {
+	a, err := chartAs(media, exampleChart())
+	if err != nil { // cannot be: only JSON can fail
+		panic(err)
+	}
+	return string(a.body)
+}
+
+func exampleChart() *market.Chart {
 	day := func(d int) time.Time { return time.Date(2026, time.November, d, 0, 0, 0, 0, time.UTC) }
 	from, to := day(22), day(24)
-	return bodyOf(&market.Chart{
+	return &market.Chart{
 		Asset: market.Asset{ID: "bitcoin"}, Currency: "usd", Interval: market.Daily, Days: 3,
 		Timestamps: market.Timestamps{from.UnixMilli(), day(23).UnixMilli(), to.UnixMilli()},
 		Prices:     market.Column{135437.19151380117, 136890.34704203627, 134118.7620913267},
@@ -43,5 +53,5 @@ func chartExample() any {
 		Volumes:    market.Column{107687429567.79803, 138575819535.98965, 148196062746.15964},
 		Sources:    []string{"coingecko"}, FetchedAt: exampleTime,
 		Coverage: market.Coverage{Complete: true, From: &from, To: &to},
-	})
+	}
 }

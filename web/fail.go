@@ -42,14 +42,18 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if f.Kind == fault.Internal {
 		h.opts.Log.ErrorContext(r.Context(), "internal error", "event", "internal", "request_id", telemetry.RequestID(r.Context()), "error", err)
 	}
-	body, err := json.Marshal(problemOf(f, telemetry.RequestID(r.Context())))
+	form := &problems
+	if speaksGecko(r) {
+		form, f = &geckoErrors, geckoFault(f)
+	}
+	body, err := json.Marshal(form.body(f, telemetry.RequestID(r.Context()), h.now()))
 	if err != nil { // cannot be: strings and integers only
 		panic(err)
 	}
 	faultHeaders(w, f)
 	h.rateHeaders(w, r)
-	w.Header().Set("Content-Type", problemJSON)
-	w.WriteHeader(f.Kind.Status())
+	w.Header().Set("Content-Type", form.media)
+	w.WriteHeader(form.statusOf(f.Kind))
 	_, _ = w.Write(append(body, '\n'))
 }
 

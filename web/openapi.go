@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/web/openapi"
@@ -53,9 +54,10 @@ func document(operations []*operation) *openapi.Document {
 			License: &openapi.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 		},
 		Servers: []openapi.Server{{URL: "/", Description: "This server"}},
-		Tags:    apiTags,
+		Tags:    append(slices.Clone(apiTags), geckoTag),
 		Components: openapi.Components{
-			Schemas: sharedSchemas, Headers: sharedHeaders, SecuritySchemes: securitySchemes,
+			Schemas: slices.Concat(sharedSchemas, geckoSchemas), Headers: slices.Concat(sharedHeaders, geckoSharedHeaders),
+			SecuritySchemes: slices.Concat(securitySchemes, geckoSchemes),
 		},
 	}
 	for _, op := range operations {
@@ -176,7 +178,7 @@ func (a *answer) describe() *openapi.Response {
 // problems are the errors of all routes that do not have a form of their own.
 var problems = errorForm{
 	media: problemJSON, schema: openapi.Ref("Problem"),
-	body: func(f *fault.Error, requestID string) any { return problemOf(f, requestID) },
+	body: func(f *fault.Error, requestID string, _ time.Time) any { return problemOf(f, requestID) },
 }
 
 // describeFaults adds an answer for each status that the operation fails with, with an example for each code.
@@ -189,13 +191,14 @@ func (op *operation) describeFaults(responses *openapi.Map[*openapi.Response]) {
 	if len(op.parameters) > 0 || op.body != nil {
 		kinds = append([]fault.Kind{fault.BadInput}, kinds...)
 	}
-	slices.SortStableFunc(kinds, func(a, b fault.Kind) int { return a.Status() - b.Status() })
+	slices.SortStableFunc(kinds, func(a, b fault.Kind) int { return form.statusOf(a) - form.statusOf(b) })
 	for _, kind := range kinds {
 		f := op.exampleFault(kind)
-		status := strconv.Itoa(kind.Status())
+		code := form.statusOf(kind)
+		status := strconv.Itoa(code)
 		response, ok := responses.Get(status)
 		if !ok {
-			response = &openapi.Response{Description: http.StatusText(kind.Status())}
+			response = &openapi.Response{Description: http.StatusText(code)}
 			response.Headers.Set("X-Request-Id", &openapi.Header{Ref: "#/components/headers/X-Request-Id"})
 			responses.Set(status, response)
 		}
@@ -204,7 +207,7 @@ func (op *operation) describeFaults(responses *openapi.Map[*openapi.Response]) {
 			media = &openapi.MediaType{Schema: form.schema}
 			response.Content.Set(form.media, media)
 		}
-		media.Examples.Set(kind.Code(), &openapi.Example{Summary: f.Safe(), Value: form.body(f, exampleRequestID)})
+		media.Examples.Set(kind.Code(), &openapi.Example{Summary: f.Safe(), Value: form.body(f, exampleRequestID, exampleTime)})
 		if f.RetryAfter > 0 {
 			response.Headers.Set("Retry-After", &openapi.Header{Ref: "#/components/headers/Retry-After"})
 		}

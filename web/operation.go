@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -80,7 +81,15 @@ type content struct {
 type errorForm struct {
 	media  string
 	schema *openapi.Schema
-	body   func(f *fault.Error, requestID string) any // the body of a fault, for examples
+	body   func(f *fault.Error, requestID string, at time.Time) any
+	status func(fault.Kind) int // nil: [fault.Kind.Status]
+}
+
+func (e *errorForm) statusOf(k fault.Kind) int {
+	if e.status == nil {
+		return k.Status()
+	}
+	return e.status(k)
 }
 
 // handler serves the operation: who asks and what is asked are checked before it runs.
@@ -193,7 +202,7 @@ func (p *parameters) given(name string) bool { return p.of(name).given }
 // route adds an operation to the router, behind the middleware of its access.
 func (h *Handler) route(r chi.Router, op *operation) {
 	if op.access.withLimit {
-		r = r.With(h.limit)
+		r = r.With(compressed, h.limit)
 	}
 	if op.access.identify != nil {
 		r = r.With(op.access.identify)

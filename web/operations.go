@@ -11,13 +11,13 @@ import (
 
 // operations are all REST routes, in the order in which the document shows them.
 func (h *Handler) operations() []*operation {
-	return []*operation{
+	return append([]*operation{
 		h.simplePriceOperation(),
 		h.marketChartOperation(),
 		h.logsExportOperation(),
 		h.healthOperation(),
 		h.readinessOperation(),
-	}
+	}, h.geckoOperations()...)
 }
 
 // upstreamFaults are what an answer that may need a provider can fail with.
@@ -26,7 +26,7 @@ var upstreamFaults = []fault.Kind{
 }
 
 // cached are the headers of an answer that may be kept.
-var cached = []string{"ETag", "Cache-Control"}
+var cached = []string{"ETag", "Cache-Control", "Age"}
 
 // rated are the headers of an answer that was charged for.
 var rated = []string{"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"}
@@ -47,13 +47,18 @@ func (h *Handler) simplePriceOperation() *operation {
 				name: "currencies", fallback: "usd", values: h.currencyListValues(), example: "usd,eur",
 				description: "The currencies to quote in, separated by commas, at most 50, in either case.",
 			},
+			formatParameter,
 		},
 		answers: []answer{{
 			description: "The prices, by asset and currency, in the order asked. A `null` is what the provider does not know.",
 			headers:     slices.Concat(cached, rated),
-			content:     []content{{plainJSON, openapi.Ref("Prices"), pricesExample()}},
+			content: []content{
+				{plainJSON, openapi.Ref("Prices"), pricesExample()},
+				{csvMedia, rowsSchema("One line for each pair."), string(pricesAs(csvMedia, examplePrices()).body)},
+				{ndjsonMedia, rowsSchema("One object for each pair."), string(pricesAs(ndjsonMedia, examplePrices()).body)},
+			},
 		}},
-		faults: upstreamFaults,
+		faults: append([]fault.Kind{fault.NotAcceptable}, upstreamFaults...),
 		serve:  h.simplePrice,
 	}
 }
@@ -70,13 +75,18 @@ func (h *Handler) marketChartOperation() *operation {
 			{name: "currency", fallback: "usd", values: h.currencyValues(), example: "usd", description: "The currency to quote in, in either case."},
 			{name: "days", required: true, values: daysValues(), example: "30", description: "How many days of history: 1 to 10000, or `max` for all there is."},
 			{name: "interval", fallback: "daily", values: intervalValues(), example: "daily", description: "The step: samples at 00:00 UTC, or at each full hour."},
+			formatParameter,
 		},
 		answers: []answer{{
 			description: "The chart. All columns have the same length, index by index.",
 			headers:     slices.Concat(cached, rated),
-			content:     []content{{plainJSON, openapi.Ref("Chart"), chartExample()}},
+			content: []content{
+				{plainJSON, openapi.Ref("Chart"), bodyOf(exampleChart())},
+				{csvMedia, rowsSchema("One line for each point; what is null is empty."), exampleRows(csvMedia)},
+				{ndjsonMedia, rowsSchema("One object for each point."), exampleRows(ndjsonMedia)},
+			},
 		}},
-		faults: upstreamFaults,
+		faults: append([]fault.Kind{fault.NotAcceptable}, upstreamFaults...),
 		serve:  h.marketChart,
 	}
 }

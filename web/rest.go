@@ -17,6 +17,10 @@ import (
 
 // simplePrice is GET /simple_price?assets=bitcoin,ethereum&currencies=usd,eur
 func (h *Handler) simplePrice(w http.ResponseWriter, r *http.Request, p *parameters) error {
+	media, err := format(r, p)
+	if err != nil {
+		return err
+	}
 	answers, err := h.opts.Resolver.Prices(r.Context(), p.list("assets"), currenciesOf(p.list("currencies")), nil)
 	if err != nil {
 		return err
@@ -25,8 +29,7 @@ func (h *Handler) simplePrice(w http.ResponseWriter, r *http.Request, p *paramet
 	if err != nil {
 		return err
 	}
-	body, freshUntil := appendPrices(nil, prices)
-	return h.data(w, r, body, freshUntil)
+	return h.data(w, r, pricesAs(media, prices))
 }
 
 // whole is all of the prices, or the fault that keeps some of them away: REST never gives half an answer. A provider's
@@ -90,7 +93,13 @@ func appendPrices(b []byte, prices []*market.Price) (body []byte, freshUntil tim
 
 func appendPrice(b []byte, p *market.Price) []byte {
 	b = appendString(b, string(p.Currency))
-	b = append(b, `:{"price":`...)
+	b = append(b, ':', '{')
+	return append(appendPriceMembers(b, p), '}')
+}
+
+// appendPriceMembers appends the members of a price's object.
+func appendPriceMembers(b []byte, p *market.Price) []byte {
+	b = append(b, `"price":`...)
 	b = market.AppendNumber(b, float64(p.Price))
 	b = append(b, `,"market_cap":`...)
 	b = market.AppendNumber(b, float64(p.MarketCap))
@@ -105,8 +114,7 @@ func appendPrice(b []byte, p *market.Price) []byte {
 	b = append(b, `","source":`...)
 	b = appendString(b, p.Source)
 	b = append(b, `,"stale":`...)
-	b = strconv.AppendBool(b, p.Stale)
-	return append(b, '}')
+	return strconv.AppendBool(b, p.Stale)
 }
 
 func appendString(b []byte, s string) []byte {
@@ -119,6 +127,10 @@ func appendString(b []byte, s string) []byte {
 
 // marketChart is GET /market_chart?asset=bitcoin&currency=usd&days=30&interval=daily
 func (h *Handler) marketChart(w http.ResponseWriter, r *http.Request, p *parameters) error {
+	media, err := format(r, p)
+	if err != nil {
+		return err
+	}
 	req := market.ChartRequest{Days: market.ParseDays(p.text("days"))}
 	req.Asset = p.text("asset")
 	req.Currency, _ = market.ParseCurrency(p.text("currency"))
@@ -127,11 +139,11 @@ func (h *Handler) marketChart(w http.ResponseWriter, r *http.Request, p *paramet
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(bodyOf(chart))
+	a, err := chartAs(media, chart)
 	if err != nil {
 		return err
 	}
-	return h.data(w, r, body, chart.FreshUntil)
+	return h.data(w, r, a)
 }
 
 type chartBody struct {
@@ -185,29 +197,41 @@ func orEmpty[T any](s []T) []T {
 	return s
 }
 
+// rendering is an answer with data.
+type rendering struct {
+	media      string
+	body       []byte
+	fetchedAt  time.Time // zero: nobody was asked for it
+	freshUntil time.Time // when the first of what is in it expires
+	vary       []string  // the request headers that it depends on, beside those of credentials
+}
+
 // data answers with a body that may be kept until it expires, by the caller alone: https://www.rfc-editor.org/rfc/rfc9111
-func (h *Handler) data(w http.ResponseWriter, r *http.Request, body []byte, freshUntil time.Time) error {
-	etag := entityTag(body)
-	left := max(0, int(math.Floor(time.Until(freshUntil).Seconds())))
+func (h *Handler) data(w http.ResponseWriter, r *http.Request, a rendering) error {
+	etag, now := entityTag(a.body), h.now()
+	left := max(0, int(math.Floor(a.freshUntil.Sub(now).Seconds())))
 	header := w.Header()
 	header.Set("Cache-Control", "private, max-age="+strconv.Itoa(left))
+	if !a.fetchedAt.IsZero() {
+		header.Set("Age", strconv.Itoa(max(0, int(now.Sub(a.fetchedAt).Seconds()))))
+	}
 	header.Set("ETag", etag)
-	header.Set("Vary", "X-API-Key, Authorization")
+	header.Add("Vary", strings.Join(append([]string{"X-API-Key", "Authorization"}, a.vary...), ", "))
 	h.rateHeaders(w, r)
 	if matches(r.Header.Values("If-None-Match"), etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	header.Set("Content-Type", "application/json")
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	_, _ = w.Write(body)
+	header.Set("Content-Type", a.media)
+	header.Set("Content-Length", strconv.Itoa(len(a.body)))
+	_, _ = w.Write(a.body)
 	return nil
 }
 
-// entityTag is the ETag of a body.
+// entityTag is the ETag of a body. It is a weak one, because the same body may go out compressed.
 func entityTag(body []byte) string {
 	sum := sha256.Sum256(body)
-	return `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+	return `W/"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
 }
 
 // matches compares weakly, as If-None-Match asks: https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2
@@ -215,7 +239,7 @@ func matches(ifNoneMatch []string, etag string) bool {
 	for _, value := range ifNoneMatch {
 		for candidate := range strings.SplitSeq(value, ",") {
 			candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
-			if candidate == etag || candidate == "*" {
+			if candidate == strings.TrimPrefix(etag, "W/") || candidate == "*" {
 				return true
 			}
 		}

@@ -17,6 +17,9 @@ func listOf(description string, items *openapi.Schema) *openapi.Schema {
 	return &openapi.Schema{Type: openapi.Types{"array"}, Description: description, Items: items}
 }
 
+// rowsSchema is a text of rows.
+func rowsSchema(description string) *openapi.Schema { return typed(description, "string") }
+
 type member = openapi.Member[*openapi.Schema]
 
 // property is one member of an object.
@@ -113,6 +116,7 @@ var sharedHeaders = openapi.Map[*openapi.Header]{
 	{Name: "RateLimit-Remaining", Value: &openapi.Header{Description: "Units left in this window.", Schema: typed("", "integer"), Example: 599}},
 	{Name: "RateLimit-Reset", Value: &openapi.Header{Description: "Seconds until the window ends.", Schema: typed("", "integer"), Example: 17}},
 	{Name: "Retry-After", Value: &openapi.Header{Description: "Seconds to wait.", Schema: typed("", "integer"), Example: 17}},
-	{Name: "ETag", Value: &openapi.Header{Description: "For `If-None-Match`.", Schema: typed("", "string"), Example: `"yJ3hZz0lq0m6mSbJ"`}},
+	{Name: "Age", Value: &openapi.Header{Description: "Seconds since the provider was asked.", Schema: typed("", "integer"), Example: 3}},
+	{Name: "ETag", Value: &openapi.Header{Description: "For `If-None-Match`.", Schema: typed("", "string"), Example: `W/"yJ3hZz0lq0m6mSbJ"`}},
 	{Name: "Cache-Control", Value: &openapi.Header{Description: "`max-age` is what is left of the answer's time.", Schema: typed("", "string"), Example: "private, max-age=12"}},
 }

@@ -56,9 +56,9 @@ func TestExactlyN(t *testing.T) {
 				group.Go(func() {
 					r := replicas[i%len(replicas)]
 					switch i % 3 {
-					case 0: // two units: REST twice
-						for range 2 {
-							got := r.get("/market_chart?asset=bitcoin&days=30", key)
+					case 0: // two units: REST, and CoinGecko's own API
+						for _, path := range []string{"/market_chart?asset=bitcoin&days=30", "/api/v3/coins/bitcoin/market_chart?vs_currency=usd&days=30"} {
+							got := r.get(path, key)
 							count(t, got.status, got.body, 1, &through, &refused)
 							if got.status == 429 && (got.header.Get("Retry-After") == "" || got.header.Get("RateLimit-Remaining") == "") {
 								t.Errorf("a refusal without headers: %v", got.header)
@@ -89,7 +89,7 @@ func count(t *testing.T, status int, body string, units int64, through, refused 
 	switch {
 	case status == 200 && !strings.Contains(body, `"errors"`):
 		through.Add(units)
-	case status == 429 && strings.Contains(body, "RATE_LIMITED"):
+	case status == 429 && (strings.Contains(body, "RATE_LIMITED") || strings.Contains(body, "exceeded the Rate Limit")):
 		refused.Add(units)
 	default:
 		t.Errorf("%d %.300s", status, body)

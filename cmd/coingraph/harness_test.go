@@ -29,7 +29,8 @@ type server struct {
 	log  *safeBuffer
 	stop func() // idempotent; waits until the App has stopped
 
-	prod bool // prod's rules, which no variables allow on a simulated provider
+	prod bool             // prod's rules, which no variables allow on a simulated provider
+	now  func() time.Time // nil: the real clock
 }
 
 const (
@@ -91,7 +92,7 @@ func (s *server) open() {
 		s.t.Fatal(err)
 	}
 	s.log = new(safeBuffer)
-	app, err := Open(cfg, AppOptions{Log: slog.New(slog.NewJSONHandler(s.log, nil)), Listener: listener})
+	app, err := Open(cfg, AppOptions{Log: slog.New(slog.NewJSONHandler(s.log, nil)), Listener: listener, Now: s.now})
 	if err != nil {
 		s.t.Fatal(err)
 	}

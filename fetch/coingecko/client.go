@@ -114,13 +114,16 @@ type endpoint struct {
 }
 
 // The bounds are many times the largest real answer: 1 MB for the list of all coins, 1 MB for a year of hours, 3 MB for
-// 250 coins in all currencies.
+// 250 coins in all currencies, 1 MB for a page of markets with sparklines.
 var (
 	simplePrice      = endpoint{"/simple/price", 16 << 20}
 	supportedVs      = endpoint{"/simple/supported_vs_currencies", 1 << 20}
 	coinsList        = endpoint{"/coins/list", 32 << 20}
 	marketChart      = endpoint{"/coins/{id}/market_chart", 16 << 20}
 	marketChartRange = endpoint{"/coins/{id}/market_chart/range", 16 << 20}
+	coinsMarkets     = endpoint{"/coins/markets", 4 << 20}
+	coinsOHLC        = endpoint{"/coins/{id}/ohlc", 4 << 20}
+	coinsHistory     = endpoint{"/coins/{id}/history", 4 << 20}
 )
 
 // maxErrorBytes is how much of an error's body is looked at.
