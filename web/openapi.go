@@ -1,5 +1,7 @@
 package web
 
+//go:generate go test . -run TestPostman -update
+
 import (
 	"encoding/json"
 	"net/http"
