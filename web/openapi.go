@@ -1,5 +1,7 @@
 package web
 
+//go:generate go test . -run TestPostman -update
+
 import (
 	"encoding/json"
 	"net/http"
@@ -56,7 +58,7 @@ func document(operations []*operation) *openapi.Document {
 		Servers: []openapi.Server{{URL: "/", Description: "This server"}},
 		Tags:    append(slices.Clone(apiTags), geckoTag),
 		Components: openapi.Components{
-			Schemas: slices.Concat(sharedSchemas, geckoSchemas), Headers: slices.Concat(sharedHeaders, geckoSharedHeaders),
+			Schemas: slices.Concat(sharedSchemas, graphQLSchemas, geckoSchemas), Headers: slices.Concat(sharedHeaders, geckoSharedHeaders),
 			SecuritySchemes: slices.Concat(securitySchemes, geckoSchemes),
 		},
 	}
@@ -78,15 +80,21 @@ func document(operations []*operation) *openapi.Document {
 	return doc
 }
 
-// serveDocument serves the document, which is written once.
-func serveDocument(operations []*operation) http.HandlerFunc {
+// Document is the OpenAPI 3.1 document of all REST routes, as JSON.
+func (h *Handler) Document() []byte { return h.document }
+
+func writeDocument(operations []*operation) []byte {
 	body, err := json.MarshalIndent(document(operations), "", " ")
 	if err != nil { // cannot be: the document is made of what JSON has
 		panic(err)
 	}
+	return body
+}
+
+func serveDocument(body []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", plainJSON)
-		servePublic(w, r, body)
+		servePublic(w, r, http.StatusOK, body)
 	}
 }
 
@@ -188,7 +196,7 @@ func (op *operation) describeFaults(responses *openapi.Map[*openapi.Response]) {
 		form = &problems
 	}
 	kinds := slices.Concat(op.access.faults, op.faults)
-	if len(op.parameters) > 0 || op.body != nil {
+	if len(op.parameters) > 0 || op.body != nil { // then one can be wrong
 		kinds = append([]fault.Kind{fault.BadInput}, kinds...)
 	}
 	slices.SortStableFunc(kinds, func(a, b fault.Kind) int { return form.statusOf(a) - form.statusOf(b) })

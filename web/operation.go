@@ -31,7 +31,9 @@ type operation struct {
 	// serve answers. All parameters are as declared then.
 	serve func(w http.ResponseWriter, r *http.Request, p *parameters) error
 
-	body *openapi.RequestBody // what a POST takes; the handler reads and checks it
+	// ownReading: the handler reads and checks the request itself, and gets no parameters.
+	ownReading bool
+	body       *openapi.RequestBody // what a POST takes
 }
 
 // access is who may ask.
@@ -99,6 +101,9 @@ func (h *Handler) handler(op *operation) http.HandlerFunc {
 			if err := auth.Require(r.Context(), auth.Admin); err != nil {
 				return err
 			}
+		}
+		if op.ownReading {
+			return op.serve(w, r, nil)
 		}
 		p, err := op.read(r)
 		if err != nil {
@@ -201,8 +206,11 @@ func (p *parameters) given(name string) bool { return p.of(name).given }
 
 // route adds an operation to the router, behind the middleware of its access.
 func (h *Handler) route(r chi.Router, op *operation) {
+	if !op.ownReading && op.access.withLimit {
+		r = r.With(compressed)
+	}
 	if op.access.withLimit {
-		r = r.With(compressed, h.limit)
+		r = r.With(h.limit)
 	}
 	if op.access.identify != nil {
 		r = r.With(op.access.identify)

@@ -11,13 +11,12 @@ import (
 
 // operations are all REST routes, in the order in which the document shows them.
 func (h *Handler) operations() []*operation {
-	return append([]*operation{
-		h.simplePriceOperation(),
-		h.marketChartOperation(),
-		h.logsExportOperation(),
-		h.healthOperation(),
-		h.readinessOperation(),
-	}, h.geckoOperations()...)
+	return slices.Concat(
+		[]*operation{h.simplePriceOperation(), h.marketChartOperation()},
+		h.graphQLOperations(),
+		h.geckoOperations(),
+		[]*operation{h.logsExportOperation(), h.healthOperation(), h.readinessOperation()},
+	)
 }
 
 // upstreamFaults are what an answer that may need a provider can fail with.
