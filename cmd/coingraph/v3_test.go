@@ -83,8 +83,10 @@ func TestV3Doors(t *testing.T) {
 			}
 		}
 		for _, c := range []struct{ path, header string }{
-			{"/simple_price?assets=bitcoin&x_cg_demo_api_key=" + publicKey, ""}, {"/simple_price?assets=bitcoin", "x-cg-demo-api-key"},
-			{"/graphql?query={viewer{id}}&x_cg_pro_api_key=" + publicKey, ""}, {"/graphql?query={viewer{id}}", "x-cg-pro-api-key"},
+			{"/simple_price?assets=bitcoin&x_cg_demo_api_key=" + publicKey, ""},
+			{"/simple_price?assets=bitcoin", "x-cg-demo-api-key"},
+			{"/graphql?query={viewer{id}}&x_cg_pro_api_key=" + publicKey, ""},
+			{"/graphql?query={viewer{id}}", "x-cg-pro-api-key"},
 		} {
 			header := map[string]string{}
 			if c.header != "" {
@@ -510,14 +512,18 @@ func TestV3Costs(t *testing.T) {
 			path, endpoint string
 			units          int
 		}{
-			{"/ping", "simple_price", 0}, {"/key", "simple_price", 0}, {"/coins/bitcoin/tickers", "simple_price", 0},
+			{"/ping", "simple_price", 0},
+			{"/key", "simple_price", 0},
+			{"/coins/bitcoin/tickers", "simple_price", 0},
 			{"/simple/price?ids=bitcoin&vs_currencies=usd", "simple_price", 1},
 			{"/simple/price?ids=nonesuch&vs_currencies=usd", "simple_price", 1},
 			{"/simple/price?vs_currencies=usd&ids=" + strings.Repeat("bitcoin,", 10), "simple_price", 1},
 			{"/simple/price?ids=bitcoin,ethereum,solana,cardano&vs_currencies=usd,eur,gbp,jpy,btc,eth,chf,sek,nok,dkk,pln,czk,huf,try,inr,idr,krw,cny,hkd,twd,aud,nzd,cad,mxn,brl,ars", "simple_price", 2},
 			{"/simple/supported_vs_currencies", "simple_price", 1},
-			{"/coins/list", "simple_price", rows}, {"/coins/list?include_platform=true", "simple_price", rows},
-			{"/coins/markets?vs_currency=usd", "simple_price", 1}, {"/coins/markets?vs_currency=usd&per_page=250", "simple_price", 3},
+			{"/coins/list", "simple_price", rows},
+			{"/coins/list?include_platform=true", "simple_price", rows},
+			{"/coins/markets?vs_currency=usd", "simple_price", 1},
+			{"/coins/markets?vs_currency=usd&per_page=250", "simple_price", 3},
 			{"/coins/markets?vs_currency=usd&per_page=250&ids=bitcoin", "simple_price", 1},
 			{"/coins/bitcoin/market_chart?vs_currency=usd&days=max", "market_chart", 1},
 			{"/coins/bitcoin/market_chart/range?vs_currency=usd&from=2026-01-01&to=2026-01-02", "market_chart", 1},
