@@ -1,8 +1,18 @@
+FROM node:22 AS pages
+WORKDIR /src/web/ui
+COPY web/ui/package.json web/ui/package-lock.json ./
+RUN npm ci --no-audit --no-fund
+COPY web/ui/ ./
+RUN npm run build
+
 FROM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
+# As new as the tree they were built from, so that make takes them for built.
+COPY --from=pages /src/web/assets/ web/assets/
+RUN touch web/assets/.built
 ARG VERSION=dev
 ARG COMMIT=unknown
 RUN make build VERSION="$VERSION" COMMIT="$COMMIT" \

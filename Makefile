@@ -27,8 +27,15 @@ help: ## List the targets
 demo: build ## Run the whole product with nothing installed and no network
 	bin/coingraph demo
 
+# The pages that come from npm. Where there is no npm the program is built without them, and says so when asked for one.
+PAGES := web/assets/.built
+$(PAGES): web/ui/package-lock.json web/ui/package.json web/ui/build.mjs $(wildcard web/ui/src/*)
+	@if command -v npm >/dev/null; then \
+		cd web/ui && npm ci --prefer-offline --no-audit --no-fund --loglevel=error && npm run --silent build && touch ../assets/.built; \
+	else echo 'no npm here: building without /docs, /redoc and /playground'; fi
+
 .PHONY: build
-build: ## Build the static binary bin/coingraph
+build: $(PAGES) ## Build the static binary bin/coingraph, with the web pages where npm is
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false \
 		-ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o bin/coingraph ./cmd/coingraph
 
@@ -94,5 +101,5 @@ image: ## Build the container image
 
 .PHONY: clean
 clean: ## Remove what was built, except the tools
-	rm -rf bin/coingraph
+	rm -rf bin/coingraph web/assets/*.gz $(PAGES)
 	go clean -testcache

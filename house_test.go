@@ -55,9 +55,11 @@ var arrows = map[string][]string{
 
 	"fetch/wire/wiretest": {"market", "fault", "fetch/wire"},
 
-	"graph":     {"market", "auth", "audit", "limit", "bill", "jobs", "relay"},
-	"resolvers": {"graph", "loaders", "market", "auth", "limit", "audit", "bill", "jobs", "fault", "relay"},
-	"web":       {"resolvers", "market", "auth", "limit", "audit", "fault"},
+	"graph":       {"market", "auth", "audit", "limit", "bill", "jobs", "relay"},
+	"resolvers":   {"graph", "loaders", "market", "auth", "limit", "audit", "bill", "jobs", "fault", "relay"},
+	"web":         {"web/gecko", "web/openapi", "resolvers", "market", "auth", "limit", "audit", "fault"},
+	"web/gecko":   {},
+	"web/openapi": {},
 
 	"cmd/*":      {everything},
 	"internal/*": {},

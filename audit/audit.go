@@ -137,8 +137,8 @@ func ReadPage(ctx context.Context, s Store, f Filter, after int64, first int) (*
 	return p, nil
 }
 
-// maxText bounds a filter's texts.
-const maxText = 200
+// MaxText bounds a filter's texts, in bytes.
+const MaxText = 200
 
 // Check names what is wrong with the filter.
 func (f *Filter) Check() []fault.Field {
@@ -147,8 +147,8 @@ func (f *Filter) Check() []fault.Field {
 		bad = append(bad, fault.Field{Field: "to", Message: "must be after from"})
 	}
 	for _, t := range []struct{ name, value string }{{"event", f.Event}, {"key", f.Key}, {"provider", f.Provider}, {"requestId", f.RequestID}} {
-		if len(t.value) > maxText || strings.ContainsFunc(t.value, unicode.IsControl) || !utf8.ValidString(t.value) {
-			bad = append(bad, fault.Field{Field: t.name, Message: fmt.Sprintf("must be a text of at most %d bytes without control characters", maxText)})
+		if len(t.value) > MaxText || strings.ContainsFunc(t.value, unicode.IsControl) || !utf8.ValidString(t.value) {
+			bad = append(bad, fault.Field{Field: t.name, Message: fmt.Sprintf("must be a text of at most %d bytes without control characters", MaxText)})
 		}
 	}
 	if f.Status != 0 && (f.Status < 100 || f.Status > 599) {

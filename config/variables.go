@@ -123,7 +123,6 @@ func accessVars() []variable {
 			name: "ANONYMOUS_TIER", def: unset("refused with 401"),
 			value: into(tier, func(c *Config) *string { return &c.AnonymousTier }),
 			doc:   "Tier of `/api/v3` clients without a key, metered by address. Not `admin`.",
-			later: notBuilt,
 		},
 	}
 }

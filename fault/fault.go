@@ -34,6 +34,7 @@ const (
 	NotAcceptable
 	BodyTooLarge
 	UnsupportedMediaType
+	NotImplemented // a part of an API that we speak in part
 
 	// The provider's, or ours with the provider.
 	UpstreamUnavailable // an outage: 5xx, a reset connection, a page of the CDN
@@ -79,6 +80,7 @@ var table = [kinds]row{
 	NotAcceptable:          {"not_acceptable", "NOT_ACCEPTABLE", 406, "no media type that is acceptable can be served"},
 	BodyTooLarge:           {"body_too_large", "BODY_TOO_LARGE", 413, "the request body is too large"},
 	UnsupportedMediaType:   {"unsupported_media_type", "UNSUPPORTED_MEDIA_TYPE", 415, "unsupported media type"},
+	NotImplemented:         {"not_implemented", "NOT_IMPLEMENTED", 501, "this is not served here"},
 
 	UpstreamUnavailable: {"upstream_unavailable", "UPSTREAM_UNAVAILABLE", 502, "the data provider is unavailable"},
 	UpstreamNonsense:    {"upstream_nonsense", "UPSTREAM_UNAVAILABLE", 502, "the data provider sent an answer that cannot be used"},

@@ -81,6 +81,11 @@ type CatalogueProvider interface {
 	Assets(ctx context.Context, try Try) ([]market.Asset, error)
 }
 
+// DocumentProvider is a catalogue provider that has documents to pass on, too, as market.DocumentSource says.
+type DocumentProvider interface {
+	Document(ctx context.Context, try Try, q market.DocumentQuery) (market.Document, error)
+}
+
 // Options are what a Source needs. A provider may stand in several lists: it has one gate all the same.
 type Options struct {
 	// In order of preference: the next one serves what one did not.
@@ -293,6 +298,16 @@ func (s *Source) Assets(ctx context.Context) ([]market.Asset, error) {
 		}
 	}
 	return nil, first
+}
+
+// Document is what market.DocumentSource says of it: of the first of the catalogue's providers that has such.
+func (s *Source) Document(ctx context.Context, q market.DocumentQuery) (market.Document, error) {
+	for _, p := range s.opts.Catalogue {
+		if d, ok := p.(DocumentProvider); ok {
+			return d.Document(ctx, s.try(p, "", true), q)
+		}
+	}
+	return market.Document{}, fault.Wrap(fault.UpstreamPlan, nil)
 }
 
 // Offers is what market.Source says of it.

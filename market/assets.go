@@ -1,6 +1,10 @@
 package market
 
-import "github.com/coingraph/coingraph/relay"
+import (
+	"time"
+
+	"github.com/coingraph/coingraph/relay"
+)
 
 // AssetQuery selects assets of the catalogue.
 type AssetQuery struct {
@@ -31,4 +35,11 @@ func (p *AssetPage) Edges() []AssetEdge {
 		edges[i] = AssetEdge{p.cursors[i], a}
 	}
 	return edges
+}
+
+// AssetList is the whole catalogue.
+type AssetList struct {
+	Assets     []Asset // ascending by id
+	FetchedAt  time.Time
+	FreshUntil time.Time
 }

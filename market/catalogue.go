@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +26,7 @@ type snapshot struct {
 	assets    []Asset        // ascending by id
 	byID      map[string]int // into assets
 	haystack  []string       // what search looks in, lower case, index by index
+	words     func() *words  // by names and symbols
 	fetchedAt time.Time
 }
 
@@ -41,6 +43,7 @@ func newSnapshot(assets []Asset, fetchedAt time.Time) *snapshot {
 		s.byID[a.ID] = i
 		s.haystack[i] = strings.ToLower(a.ID + "\x00" + a.Symbol + "\x00" + a.Name)
 	}
+	s.words = sync.OnceValue(s.newWords)
 	return s
 }
 

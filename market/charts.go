@@ -149,14 +149,17 @@ func answerSeries[V readable](ctx context.Context, s *Service, q *seriesQuestion
 	for len(absent) > 0 {
 		var again []SeriesRequest
 		now := s.opts.Now()
-		for i, got := range s.awaitSeries(ctx, absent, fresh, now) {
-			r := absent[i]
-			window := r.window(now)
+		windows := make([]Window, len(absent))
+		for i, r := range absent {
+			windows[i] = Window{r.SeriesKey, r.window(now)}
+		}
+		for i, got := range s.awaitSeries(ctx, windows, fresh, now) {
+			r, window := absent[i], windows[i].Range
 			switch l := got.Value; {
 			case got.Err != nil:
 				var none V
 				q.answer(r, none, got.Err)
-			case l.window.From > window.From || l.window.To < window.To:
+			case !l.window.includes(window):
 				again = append(again, r) // another caller's window was smaller
 			default:
 				v, err := readLoaded(s, q, r, l, window, fresh, now)
@@ -172,17 +175,17 @@ func answerSeries[V readable](ctx context.Context, s *Service, q *seriesQuestion
 	return q.answers
 }
 
-// awaitSeries loads the series of the requests, or waits for whoever does so already.
-func (s *Service) awaitSeries(ctx context.Context, requests []SeriesRequest, fresh Freshness, now time.Time) []Answer[loaded] {
-	keys := make([]SeriesKey, len(requests))
-	windows := make(map[SeriesKey]Range, len(requests))
-	for i, r := range requests {
-		keys[i] = r.SeriesKey
-		window := r.window(now)
-		if w, ok := windows[r.SeriesKey]; ok {
-			window = Range{min(w.From, window.From), max(w.To, window.To)}
+// awaitSeries loads the windows, or waits for whoever loads their series already.
+func (s *Service) awaitSeries(ctx context.Context, wanted []Window, fresh Freshness, now time.Time) []Answer[loaded] {
+	keys := make([]SeriesKey, len(wanted))
+	windows := make(map[SeriesKey]Range, len(wanted))
+	for i, w := range wanted {
+		keys[i] = w.SeriesKey
+		window := w.Range
+		if known, ok := windows[w.SeriesKey]; ok {
+			window = Range{min(known.From, window.From), max(known.To, window.To)}
 		}
-		windows[r.SeriesKey] = window
+		windows[w.SeriesKey] = window
 	}
 	calls := s.series.join(keys, func(owned []SeriesKey, settle func(SeriesKey, loaded, error)) {
 		ctx, cancel := s.detach(ctx)
@@ -309,7 +312,12 @@ func (s *Service) readAgain(ctx context.Context, series []*lackingSeries) {
 }
 
 func (s *Service) missing(w Window, h History, now time.Time) []Range {
-	return missing(w.Range, h.Known, s.opts.Source.Providers(w.SeriesKey), now)
+	return missing(w.due(now), h.Known, s.opts.Source.Providers(w.SeriesKey), now)
+}
+
+// due is the part of the window whose points belong to charts by now: only that is worth asking a provider for.
+func (w Window) due(now time.Time) Range {
+	return Range{w.From, min(w.To, w.Newest(now)+w.Interval.Step())}
 }
 
 // suffices tells whether all that lacks is so young that the caller does without it.
@@ -323,7 +331,7 @@ func (s *Service) fetchSeries(ctx context.Context, w Window, h History, now time
 	var first error
 	providers := s.opts.Source.Providers(w.SeriesKey)
 	for rank, provider := range providers {
-		wants := wanted(w.Range, h.Known, providers, rank, now)
+		wants := wanted(w.due(now), h.Known, providers, rank, now)
 		if len(wants) == 0 {
 			continue
 		}

@@ -12,10 +12,12 @@ import (
 // was written by another version or belongs to another key decodes to an error, which the read-through takes for a
 // miss and overwrites.
 const (
-	quoteVersion  = 'q'<<8 | 1
-	chartVersion  = 'c'<<8 | 2
-	metricVersion = 'm'<<8 | 1
-	checksumLen   = 4
+	quoteVersion    = 'q'<<8 | 1
+	chartVersion    = 'c'<<8 | 2
+	metricVersion   = 'm'<<8 | 1
+	samplesVersion  = 's'<<8 | 1
+	documentVersion = 'd'<<8 | 1
+	checksumLen     = 4
 )
 
 var (
@@ -220,4 +222,70 @@ func decodeMetric(req MetricRequest, asset Asset, b []byte) (*MetricSeries, erro
 		return nil, errCorrupt
 	}
 	return m, nil
+}
+
+// sampleSize is how many bytes a sample takes.
+const sampleSize = 4*8 + 2
+
+func (e *encoder) sample(p *Sample) {
+	e.i64(p.Stamp)
+	e.f64(p.Price)
+	e.f64(p.MarketCap)
+	e.f64(p.Volume)
+	e.u16(uint16(p.Missing))
+}
+
+func (d *decoder) sample() Sample {
+	return Sample{d.i64(), d.f64(), d.f64(), d.f64(), Missing(d.u16())}
+}
+
+func encodeSamples(w Window, s *Samples) []byte {
+	e := &encoder{make([]byte, 0, 256+sampleSize*len(s.Points))}
+	e.u16(samplesVersion)
+	e.str(w.key())
+	e.time(s.FetchedAt)
+	e.time(s.FreshUntil)
+	e.i64(int64(len(s.Points)))
+	for i := range s.Points {
+		e.sample(&s.Points[i])
+	}
+	if s.tail != nil {
+		e.sample(s.tail)
+		e.time(s.tailAt)
+	}
+	return e.seal()
+}
+
+func decodeSamples(w Window, asset Asset, b []byte) (*Samples, error) {
+	d := open(b, samplesVersion, w.key())
+	s := &Samples{Asset: asset, Currency: w.Currency, Interval: w.Interval, FetchedAt: d.time(), FreshUntil: d.time()}
+	s.Points = make([]Sample, d.count(sampleSize))
+	for i := range s.Points {
+		s.Points[i] = d.sample()
+	}
+	if len(d.b) > 0 {
+		tail := d.sample()
+		s.tail, s.tailAt = &tail, d.time()
+	}
+	return s, d.done()
+}
+
+func encodeDocument(key string, doc Document) []byte {
+	e := &encoder{make([]byte, 0, 256+len(doc.Body))}
+	e.u16(documentVersion)
+	e.str(key)
+	e.i64(int64(doc.Total))
+	e.str(doc.Source)
+	e.time(doc.FetchedAt)
+	e.time(doc.FreshUntil)
+	e.i64(int64(len(doc.Body)))
+	e.b = append(e.b, doc.Body...)
+	return e.seal()
+}
+
+func decodeDocument(key string, b []byte) (Document, error) {
+	d := open(b, documentVersion, key)
+	doc := Document{Total: int(d.i64()), Source: d.str(), FetchedAt: d.time(), FreshUntil: d.time()}
+	doc.Body = d.take(d.count(1))
+	return doc, d.done()
 }

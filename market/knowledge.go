@@ -132,5 +132,9 @@ func (h History) Apply(w SeriesWrite) History {
 		}
 	}
 	sortPoints(kept)
-	return History{Points: kept, Known: MergeKnown(h.Known, w.Known)}
+	tail := h.Tail
+	if w.Tail != nil && (tail == nil || w.Tail.FetchedAt.After(tail.FetchedAt)) {
+		tail = w.Tail
+	}
+	return History{Points: kept, Tail: tail, Known: MergeKnown(h.Known, w.Known)}
 }

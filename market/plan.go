@@ -23,6 +23,9 @@ func (k Known) settles() bool { return k.Hole == "" || k.Hole == NotListed }
 
 // wanted are the parts of a window that the provider of a rank is to be asked for. All of its predecessors have been asked.
 func wanted(window Range, known []Known, providers []string, rank int, now time.Time) []Range {
+	if window.Empty() {
+		return nil
+	}
 	rest, at := []Range{window}, now.UnixMilli()
 	for _, k := range known {
 		if !k.current(at) {
@@ -48,6 +51,9 @@ func missing(window Range, known []Known, providers []string, now time.Time) []R
 // lacking are the parts of a window that are neither stored nor known to be had from nobody: what an answer that is whole
 // must not lack. What a provider that is no longer asked once gave is as good as any.
 func lacking(window Range, known []Known, providers []string, now time.Time) []Range {
+	if window.Empty() {
+		return nil
+	}
 	rest, at := []Range{window}, now.UnixMilli()
 	for _, k := range known {
 		if k.settles() && k.current(at) {

@@ -15,7 +15,7 @@ type Store interface {
 	// the same again changes nothing. A pair may occur several times; the newest wins.
 	SaveQuotes(ctx context.Context, quotes []Quote) error
 
-	// Histories are the stored points and knowledge of the windows, index by index: those of charts read together in one
+	// Histories are the stored points, tail and knowledge of the windows, index by index: those of charts read together in one
 	// statement's snapshot, and likewise those of metrics. A series that is not stored gives an empty History.
 	Histories(ctx context.Context, windows []Window) ([]History, error)
 	// SaveSeries stores a provider's answer: within Covers its points replace all that were fetched at the same time or

@@ -18,6 +18,7 @@ type Price struct {
 	Source        string
 	Stale         bool      // older than the price TTL; only callers who consented get one
 	FreshUntil    time.Time // when this answer expires
+	Raw           Quote     // what this is a reading of
 }
 
 // Freshness is the age of data a caller consents to. The zero value is the rule for everybody: nothing older than its
@@ -46,7 +47,7 @@ func (q Quote) read(asset Asset, ttl time.Duration, now time.Time) *Price {
 		Asset: asset, Currency: q.Currency,
 		Price: Number(q.Price), MarketCap: Number(capKnown), Volume24h: Number(q.Volume24h), Change24h: Number(q.Change24h),
 		LastUpdatedAt: q.LastUpdatedAt, FetchedAt: q.FetchedAt, Source: q.Source,
-		Stale: !freshUntil.After(now), FreshUntil: freshUntil,
+		Stale: !freshUntil.After(now), FreshUntil: freshUntil, Raw: q,
 	}
 }
 

@@ -50,6 +50,9 @@ func (r Range) Empty() bool { return r.From >= r.To }
 // Contains tells whether an instant lies in the range.
 func (r Range) Contains(t int64) bool { return r.From <= t && t < r.To }
 
+// includes tells whether all of another range lies in this one.
+func (r Range) includes(o Range) bool { return r.From <= o.From && o.To <= r.To }
+
 // Intersect is what lies in both.
 func (r Range) Intersect(o Range) Range { return Range{max(r.From, o.From), min(r.To, o.To)} }
 
@@ -168,6 +171,7 @@ func Subtract(from []Range, r Range) []Range {
 // History is what the store has of a window of a series.
 type History struct {
 	Points []Point // ascending by stamp, those whose grid instant lies in the window
+	Tail   *Point  // the series' "now" point as it was last fetched; nil: there is none
 	Known  []Known // in the order of [MergeKnown]; of the whole series, not of the window alone
 }
 

@@ -23,14 +23,16 @@ type Service struct {
 	interest  interest
 	renewing  sync.Map // Pair: it is being renewed
 	series    flight[SeriesKey, loaded]
+	documents flight[string, Document]
 	refusals  refusals
 	catalogue catalogue
 }
 
-// Options are what a Service needs. All fields but Leases and the durations must be set.
+// Options are what a Service needs. All fields but Leases, Documents and the durations must be set.
 type Options struct {
 	Store      Store
 	Source     Source
+	Documents  DocumentSource // nil: there are none
 	Cache      Cache
 	Leases     Leases     // nil: this is the only replica
 	Currencies []Currency // the whitelist

@@ -181,6 +181,11 @@ func (m *measurement) object(sets []ast.SelectionSet, at place, depth int) {
 			m.cost += below.parents
 			continue
 		}
+		if f := fields[0]; f.ObjectDefinition.Name == "__Type" && f.Name == "ofType" {
+			// One type's wrappers, however deep: every client that reads the schema asks for nine, more than there are.
+			m.object(subsets, below, depth)
+			continue
+		}
 		m.object(subsets, below, depth+1)
 	}
 }

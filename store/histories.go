@@ -9,8 +9,8 @@ import (
 	"github.com/coingraph/coingraph/market"
 )
 
-// selectHistories gives points (kind 0) and knowledge (kind 1) of all windows v(i, asset, subject, interval, lo, hi) of
-// charts or of metrics, in no order. CROSS JOIN has SQLite look each window up, rather than each stored series among the windows.
+// selectHistories gives points (kind 0), knowledge (kind 1) and tails (kind 2) of all windows v(i, asset, subject, interval,
+// lo, hi) of charts or of metrics, in no order. CROSS JOIN has SQLite look each window up, rather than each stored series among the windows.
 const selectHistories = `
 	WITH w AS (
 		SELECT v.i, v.lo, v.hi, s.id
@@ -25,7 +25,14 @@ const selectHistories = `
 	FROM w CROSS JOIN @schema.coverage AS c
 	WHERE c.series_id = w.id`
 
-// Histories are the windows' points and what is known of their series, see [market.Store].
+// selectTails is added for charts: metrics have none.
+const selectTails = `
+	UNION ALL
+	SELECT w.i, 2, t.ts, 0, t.price, t.market_cap, t.volume, t.missing, o.name, t.fetched_at, 0, ''
+	FROM w CROSS JOIN charts.tails AS t CROSS JOIN charts.sources AS o
+	WHERE t.series_id = w.id AND o.id = t.source_id`
+
+// Histories are the windows' points, their series' tails and what is known of their series, see [market.Store].
 func (s *Store) Histories(ctx context.Context, windows []market.Window) ([]market.History, error) {
 	histories := make([]market.History, len(windows))
 	for _, k := range []*seriesKind{chartKind, metricKind} {
@@ -77,7 +84,7 @@ func (s *Store) readHistories(ctx context.Context, k *seriesKind, all []market.W
 	return s.fault(ctx, "read histories", err)
 }
 
-// historyRow is a row of selectHistories: a point or a range that is known.
+// historyRow is a row of selectHistories: a point, a range that is known, or a tail.
 type historyRow struct {
 	window, kind             int64
 	at, to                   int64 // a point's stamp; a range
@@ -93,12 +100,20 @@ func (r *historyRow) dest() []any {
 }
 
 func (r *historyRow) addTo(h *market.History) {
-	if r.kind == 0 {
-		h.Points = append(h.Points, market.Point{
-			Stamp: r.at, Price: float64(r.price), MarketCap: float64(r.marketCap), Volume: float64(r.volume),
-			Missing: market.Missing(r.n), Source: r.source, FetchedAt: instant(r.fetchedAt),
-		})
-		return
+	switch r.kind {
+	case 0:
+		h.Points = append(h.Points, r.point())
+	case 1:
+		h.Known = append(h.Known, knownRow{r.at, r.to, r.source, r.fetchedAt, r.dueAt, r.n, r.hole}.known())
+	default:
+		tail := r.point()
+		h.Tail = &tail
 	}
-	h.Known = append(h.Known, knownRow{r.at, r.to, r.source, r.fetchedAt, r.dueAt, r.n, r.hole}.known())
+}
+
+func (r *historyRow) point() market.Point {
+	return market.Point{
+		Stamp: r.at, Price: float64(r.price), MarketCap: float64(r.marketCap), Volume: float64(r.volume),
+		Missing: market.Missing(r.n), Source: r.source, FetchedAt: instant(r.fetchedAt),
+	}
 }

@@ -36,6 +36,9 @@ var (
 // newSeriesKind completes a kind; selected is its values in the order of a chart's.
 func newSeriesKind(k seriesKind, selected string) *seriesKind {
 	k.histories = k.named(strings.ReplaceAll(selectHistories, "@values", selected))
+	if !k.onChain {
+		k.histories += selectTails
+	}
 	set := make([]string, 0, len(k.values)+3)
 	for _, v := range k.values {
 		set = append(set, v.column+" = excluded."+v.column)

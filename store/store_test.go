@@ -113,28 +113,6 @@ func TestViews(t *testing.T) {
 	})
 }
 
-// TestTail looks at the table, because nothing reads the "now" points yet.
-func TestTail(t *testing.T) {
-	onEach(t, func(t *testing.T, fresh database) {
-		o := fresh(t)
-		s := migrated(t, o)
-		for i, c := range []struct {
-			fetched time.Duration
-			want    string
-		}{{5 * time.Second, "0"}, {4 * time.Second, "0"}, {5 * time.Second, "0"}, {6 * time.Second, "3"}} {
-			tail := point
-			tail.Price, tail.FetchedAt = float64(i), noon.Add(c.fetched)
-			if err := s.SaveSeries(t.Context(), market.SeriesWrite{SeriesKey: key, Fetched: market.Fetched{Tail: &tail, FetchedAt: tail.FetchedAt}}); err != nil {
-				t.Fatal(err)
-			}
-			table := map[string]string{"postgres": "charts.tails", "sqlite": "charts_tails"}[s.Name()]
-			if got := onlyRow(t, connect(t, o, nil), "SELECT price FROM "+table); got != "price="+c.want {
-				t.Errorf("write %d: %s, want price=%s", i, got, c.want)
-			}
-		}
-	})
-}
-
 // onlyRow is a result of one row as text.
 func onlyRow(t *testing.T, db *sql.DB, query string) string {
 	t.Helper()

@@ -31,10 +31,15 @@ func NewAddressLimit(most int, window time.Duration) *AddressLimit {
 	return &AddressLimit{httprate.NewRateLimiter(most, window, httprate.WithLimitHandler(silent), httprate.WithResponseHeaders(httprate.ResponseHeaders{})), window}
 }
 
+// addressOf is the client's address as it is counted by.
+func addressOf(r *http.Request) string {
+	return httprate.CanonicalizeIP(middleware.GetClientIP(r.Context()))
+}
+
 // charge counts a request that showed no valid credential, and gives the fault of an address that has shown too many. An
 // address that is over its limit is not counted further, so that its window goes by.
 func (l *AddressLimit) charge(r *http.Request) error {
-	key := httprate.CanonicalizeIP(middleware.GetClientIP(r.Context()))
+	key := addressOf(r)
 	if within, _, err := l.limiter.Status(key); err == nil && !within || l.limiter.OnLimit(discard{}, r, key) {
 		return &fault.Error{Kind: fault.RateLimited, Message: "too many requests without a valid credential from this address", RetryAfter: l.window}
 	}

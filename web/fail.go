@@ -10,6 +10,8 @@ import (
 	"github.com/coingraph/coingraph/telemetry"
 )
 
+const problemJSON = "application/problem+json"
+
 // problem is an error body: https://www.rfc-editor.org/rfc/rfc9457
 type problem struct {
 	Type      string        `json:"type"`
@@ -19,6 +21,13 @@ type problem struct {
 	Code      string        `json:"code"`
 	RequestID string        `json:"requestId"`
 	Errors    []fault.Field `json:"errors,omitempty"`
+}
+
+func problemOf(f *fault.Error, requestID string) problem {
+	return problem{
+		Type: "about:blank", Title: http.StatusText(f.Kind.Status()), Status: f.Kind.Status(), Detail: f.Safe(),
+		Code: f.Kind.Code(), RequestID: requestID, Errors: f.Fields,
+	}
 }
 
 // fail renders an error: one of the two places where errors become text for clients. The other is the GraphQL error
@@ -33,17 +42,18 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if f.Kind == fault.Internal {
 		h.opts.Log.ErrorContext(r.Context(), "internal error", "event", "internal", "request_id", telemetry.RequestID(r.Context()), "error", err)
 	}
-	body, err := json.Marshal(problem{
-		Type: "about:blank", Title: http.StatusText(f.Kind.Status()), Status: f.Kind.Status(), Detail: f.Safe(),
-		Code: f.Kind.Code(), RequestID: telemetry.RequestID(r.Context()), Errors: f.Fields,
-	})
+	form := &problems
+	if speaksGecko(r) {
+		form, f = &geckoErrors, geckoFault(f)
+	}
+	body, err := json.Marshal(form.body(f, telemetry.RequestID(r.Context()), h.now()))
 	if err != nil { // cannot be: strings and integers only
 		panic(err)
 	}
 	faultHeaders(w, f)
 	h.rateHeaders(w, r)
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(f.Kind.Status())
+	w.Header().Set("Content-Type", form.media)
+	w.WriteHeader(form.statusOf(f.Kind))
 	_, _ = w.Write(append(body, '\n'))
 }
 

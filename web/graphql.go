@@ -131,42 +131,13 @@ func writeResult(w http.ResponseWriter, media string, status int, resp *graphql.
 	_, _ = w.Write(body.Bytes())
 }
 
-// negotiate chooses the media type of the answer: of what the client likes equally, what it names first; */* and
-// nothing at all are application/json.
+// negotiate chooses the media type of the answer; */* and nothing at all are application/json.
 func negotiate(accept []string) (string, error) {
-	if len(accept) == 0 {
-		return plainJSON, nil
-	}
-	best, bestQ := "", 0.0
-	for candidate := range strings.SplitSeq(strings.Join(accept, ","), ",") {
-		media, params, err := mime.ParseMediaType(strings.TrimSpace(candidate))
-		if err != nil {
-			continue
-		}
-		q := 1.0
-		if s, ok := params["q"]; ok {
-			if q, err = strconv.ParseFloat(s, 64); err != nil {
-				continue
-			}
-		}
-		if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
-			continue
-		}
-		switch media {
-		case "*/*", "application/*":
-			media = plainJSON
-		case responseJSON, plainJSON:
-		default:
-			continue
-		}
-		if q > bestQ {
-			best, bestQ = media, q
-		}
-	}
-	if best == "" {
+	media, ok := preferred(accept, plainJSON, responseJSON)
+	if !ok {
 		return "", fault.New(fault.NotAcceptable, "this endpoint speaks %s and %s", responseJSON, plainJSON)
 	}
-	return best, nil
+	return media, nil
 }
 
 func invalid(field, message string) error {
@@ -217,7 +188,7 @@ func readGet(r *http.Request) (*graphql.RawParams, error) {
 	}
 	fields := make(map[string]any, 4)
 	for _, name := range []string{"query", "operationName"} {
-		switch value := p.one(name, ""); {
+		switch value := p.one(name); {
 		case !utf8.ValidString(value):
 			p.refuse(name, "must be in UTF-8")
 		case value != "":
@@ -225,7 +196,7 @@ func readGet(r *http.Request) (*graphql.RawParams, error) {
 		}
 	}
 	for _, name := range []string{"variables", "extensions"} {
-		value := p.one(name, "")
+		value := p.one(name)
 		if value == "" || value == "null" {
 			continue
 		}

@@ -21,12 +21,13 @@ type readiness struct{ stopping atomic.Bool }
 func (h *Handler) Stopping() { h.ready.stopping.Store(true) }
 
 // healthz tells that the process is alive.
-func (h *Handler) healthz(w http.ResponseWriter, _ *http.Request) {
+func (h *Handler) healthz(w http.ResponseWriter, _ *http.Request, _ *parameters) error {
 	writeHealth(w, http.StatusOK, map[string]any{"status": "ok"})
+	return nil
 }
 
 // readyz tells whether the process can serve, and which dependency is away; why is in the log.
-func (h *Handler) readyz(w http.ResponseWriter, r *http.Request) {
+func (h *Handler) readyz(w http.ResponseWriter, r *http.Request, _ *parameters) error {
 	ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
 	defer cancel()
 	var mu sync.Mutex
@@ -52,6 +53,7 @@ func (h *Handler) readyz(w http.ResponseWriter, r *http.Request) {
 		status, word = http.StatusServiceUnavailable, "not ready"
 	}
 	writeHealth(w, status, map[string]any{"status": word, "checks": checks})
+	return nil
 }
 
 func writeHealth(w http.ResponseWriter, status int, body map[string]any) {

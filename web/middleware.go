@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -57,7 +58,7 @@ func (h *Handler) observe(next http.Handler) http.Handler {
 				e.Status = http.StatusOK
 			}
 			level := slog.LevelInfo
-			if e.Status >= http.StatusInternalServerError {
+			if e.Status >= http.StatusInternalServerError && e.Status != http.StatusNotImplemented { // that is the client's
 				e.Level, level = audit.Error, slog.LevelError
 			}
 			if quiet[e.Route] {
@@ -117,9 +118,18 @@ func (h *Handler) limit(next http.Handler) http.Handler {
 // authenticate lets through whoever shows valid credentials. Who does not is counted by address: looked at before, so that
 // guessing keys becomes slow, charged after, so that valid callers behind the same address are not slowed down.
 func (h *Handler) authenticate(next http.Handler) http.Handler {
+	return h.identify(next, func(r *http.Request) []string { return r.Header.Values("X-API-Key") }, "")
+}
+
+// identify is authenticate with the API keys where they are read from. Who shows no credential at all is a member of the
+// tier for keyless callers, if there is one, and known by the address.
+func (h *Handler) identify(next http.Handler, keys func(*http.Request) []string, keyless string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		actor, err := h.opts.Callers.Authenticate(r.Context(), r.Header.Values("X-API-Key"), r.Header.Values("Authorization"))
-		if fault.Is(err, fault.Unauthenticated) {
+		actor, err := h.opts.Callers.Authenticate(r.Context(), keys(r), r.Header.Values("Authorization"))
+		switch {
+		case keyless != "" && errors.Is(err, auth.ErrNoCredential):
+			actor, err = auth.Actor{ID: "anonymous:" + addressOf(r), Tier: keyless, Role: auth.User, Name: "anonymous"}, nil
+		case fault.Is(err, fault.Unauthenticated):
 			if limited := h.opts.Strangers.charge(r); limited != nil {
 				err = limited
 			}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"math"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,91 +15,21 @@ import (
 	"github.com/coingraph/coingraph/market"
 )
 
-// maxList bounds a comma-separated parameter before it is split: one more than any list may have, so that the check of
-// the list still says what is wrong.
-const maxList = market.MaxAssets + 1
-
-// parameters reads query parameters and gathers what is wrong with them.
-type parameters struct {
-	query url.Values
-	bad   []fault.Field
-}
-
-func parse(r *http.Request) (*parameters, error) {
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return nil, fault.Invalid(fault.Field{Field: "query", Message: "the query string is not well formed"})
-	}
-	return &parameters{query: query}, nil
-}
-
-// one is a parameter that is given at most once; "" if it is given more often, which no check takes for a value.
-func (p *parameters) one(name, fallback string) string {
-	values := p.query[name]
-	switch {
-	case len(values) == 0:
-		return fallback
-	case len(values) > 1:
-		p.refuse(name, "must be given once")
-		return ""
-	}
-	return values[0]
-}
-
-func (p *parameters) list(name, fallback string) []string {
-	value := p.one(name, fallback)
-	if value == "" {
-		return nil
-	}
-	return strings.SplitN(value, ",", maxList)
-}
-
-func (p *parameters) currency(s string) market.Currency {
-	c, _ := market.ParseCurrency(s) // the whitelist refuses what is none
-	return c
-}
-
-func (p *parameters) refuse(field, message string) {
-	p.bad = append(p.bad, fault.Field{Field: field, Message: message})
-}
-
-// fields adds to what is wrong with the parameters what a check of their values found.
-func (p *parameters) fields(err error) error {
-	if len(p.bad) == 0 {
-		return err
-	}
-	bad := p.bad
-	if f := fault.Of(err); f != nil && f.Kind == fault.BadInput {
-		for _, b := range f.Fields {
-			if !slices.ContainsFunc(bad, func(have fault.Field) bool { return have.Field == b.Field }) {
-				bad = append(bad, b)
-			}
-		}
-	}
-	return fault.Invalid(bad...)
-}
-
 // simplePrice is GET /simple_price?assets=bitcoin,ethereum&currencies=usd,eur
-func (h *Handler) simplePrice(w http.ResponseWriter, r *http.Request) error {
-	p, err := parse(r)
+func (h *Handler) simplePrice(w http.ResponseWriter, r *http.Request, p *parameters) error {
+	media, err := format(r, p)
 	if err != nil {
 		return err
 	}
-	assets := p.list("assets", "")
-	var currencies []market.Currency
-	for _, c := range p.list("currencies", "usd") {
-		currencies = append(currencies, p.currency(c))
-	}
-	answers, err := h.opts.Resolver.Prices(r.Context(), assets, currencies, nil)
-	if err = p.fields(err); err != nil {
+	answers, err := h.opts.Resolver.Prices(r.Context(), p.list("assets"), currenciesOf(p.list("currencies")), nil)
+	if err != nil {
 		return err
 	}
 	prices, err := whole(answers)
 	if err != nil {
 		return err
 	}
-	body, freshUntil := appendPrices(nil, prices)
-	return h.data(w, r, body, freshUntil)
+	return h.data(w, r, pricesAs(media, prices))
 }
 
 // whole is all of the prices, or the fault that keeps some of them away: REST never gives half an answer. A provider's
@@ -164,7 +93,13 @@ func appendPrices(b []byte, prices []*market.Price) (body []byte, freshUntil tim
 
 func appendPrice(b []byte, p *market.Price) []byte {
 	b = appendString(b, string(p.Currency))
-	b = append(b, `:{"price":`...)
+	b = append(b, ':', '{')
+	return append(appendPriceMembers(b, p), '}')
+}
+
+// appendPriceMembers appends the members of a price's object.
+func appendPriceMembers(b []byte, p *market.Price) []byte {
+	b = append(b, `"price":`...)
 	b = market.AppendNumber(b, float64(p.Price))
 	b = append(b, `,"market_cap":`...)
 	b = market.AppendNumber(b, float64(p.MarketCap))
@@ -179,8 +114,7 @@ func appendPrice(b []byte, p *market.Price) []byte {
 	b = append(b, `","source":`...)
 	b = appendString(b, p.Source)
 	b = append(b, `,"stale":`...)
-	b = strconv.AppendBool(b, p.Stale)
-	return append(b, '}')
+	return strconv.AppendBool(b, p.Stale)
 }
 
 func appendString(b []byte, s string) []byte {
@@ -192,30 +126,24 @@ func appendString(b []byte, s string) []byte {
 }
 
 // marketChart is GET /market_chart?asset=bitcoin&currency=usd&days=30&interval=daily
-func (h *Handler) marketChart(w http.ResponseWriter, r *http.Request) error {
-	p, err := parse(r)
+func (h *Handler) marketChart(w http.ResponseWriter, r *http.Request, p *parameters) error {
+	media, err := format(r, p)
 	if err != nil {
 		return err
 	}
-	req := market.ChartRequest{Days: market.ParseDays(p.one("days", ""))}
-	req.Asset, req.Currency = p.one("asset", ""), p.currency(p.one("currency", "usd"))
-	req.Interval, _ = market.ParseInterval(p.one("interval", "daily"))
-	if !req.Interval.Valid() || req.Interval == market.FiveMinutely {
-		req.Interval = 0
-	}
+	req := market.ChartRequest{Days: market.ParseDays(p.text("days"))}
+	req.Asset = p.text("asset")
+	req.Currency, _ = market.ParseCurrency(p.text("currency"))
+	req.Interval, _ = market.ParseInterval(p.text("interval"))
 	chart, err := h.opts.Resolver.Chart(r.Context(), req, nil)
-	if err = p.fields(err); err != nil {
-		return err
-	}
-	body, err := json.Marshal(chartBody{
-		Asset: chart.Asset.ID, Currency: chart.Currency, Interval: chart.Interval.String(), Days: chart.Days,
-		Timestamps: chart.Timestamps, Prices: chart.Prices, MarketCaps: chart.MarketCaps, Volumes: chart.Volumes,
-		Sources: orEmpty(chart.Sources), FetchedAt: chart.FetchedAt.Truncate(time.Second), Stale: chart.Stale, Coverage: coverageOf(chart.Coverage),
-	})
 	if err != nil {
 		return err
 	}
-	return h.data(w, r, body, chart.FreshUntil)
+	a, err := chartAs(media, chart)
+	if err != nil {
+		return err
+	}
+	return h.data(w, r, a)
 }
 
 type chartBody struct {
@@ -231,6 +159,14 @@ type chartBody struct {
 	FetchedAt  time.Time         `json:"fetched_at"`
 	Stale      bool              `json:"stale"`
 	Coverage   coverageBody      `json:"coverage"`
+}
+
+func bodyOf(chart *market.Chart) chartBody {
+	return chartBody{
+		Asset: chart.Asset.ID, Currency: chart.Currency, Interval: chart.Interval.String(), Days: chart.Days,
+		Timestamps: chart.Timestamps, Prices: chart.Prices, MarketCaps: chart.MarketCaps, Volumes: chart.Volumes,
+		Sources: orEmpty(chart.Sources), FetchedAt: chart.FetchedAt.Truncate(time.Second), Stale: chart.Stale, Coverage: coverageOf(chart.Coverage),
+	}
 }
 
 type coverageBody struct {
@@ -261,24 +197,42 @@ func orEmpty[T any](s []T) []T {
 	return s
 }
 
+// rendering is an answer with data.
+type rendering struct {
+	media      string
+	body       []byte
+	fetchedAt  time.Time // zero: nobody was asked for it
+	freshUntil time.Time // when the first of what is in it expires
+	vary       []string  // the request headers that it depends on, beside those of credentials
+}
+
 // data answers with a body that may be kept until it expires, by the caller alone: https://www.rfc-editor.org/rfc/rfc9111
-func (h *Handler) data(w http.ResponseWriter, r *http.Request, body []byte, freshUntil time.Time) error {
-	sum := sha256.Sum256(body)
-	etag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
-	left := max(0, int(math.Floor(time.Until(freshUntil).Seconds())))
+func (h *Handler) data(w http.ResponseWriter, r *http.Request, a rendering) error {
+	etag, now := entityTag(a.body), h.now()
+	left := max(0, int(math.Floor(a.freshUntil.Sub(now).Seconds())))
 	header := w.Header()
 	header.Set("Cache-Control", "private, max-age="+strconv.Itoa(left))
+	if !a.fetchedAt.IsZero() {
+		header.Set("Age", strconv.Itoa(max(0, int(now.Sub(a.fetchedAt).Seconds()))))
+	}
 	header.Set("ETag", etag)
-	header.Set("Vary", "X-API-Key, Authorization")
+	// In one line, with what the middleware has put there.
+	header.Set("Vary", strings.Join(slices.Concat([]string{"X-API-Key", "Authorization"}, a.vary, header.Values("Vary")), ", "))
 	h.rateHeaders(w, r)
 	if matches(r.Header.Values("If-None-Match"), etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	header.Set("Content-Type", "application/json")
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	_, _ = w.Write(body)
+	header.Set("Content-Type", a.media)
+	header.Set("Content-Length", strconv.Itoa(len(a.body)))
+	_, _ = w.Write(a.body)
 	return nil
+}
+
+// entityTag is the ETag of a body. It is a weak one, because the same body may go out compressed.
+func entityTag(body []byte) string {
+	sum := sha256.Sum256(body)
+	return `W/"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
 }
 
 // matches compares weakly, as If-None-Match asks: https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2
@@ -286,7 +240,7 @@ func matches(ifNoneMatch []string, etag string) bool {
 	for _, value := range ifNoneMatch {
 		for candidate := range strings.SplitSeq(value, ",") {
 			candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
-			if candidate == etag || candidate == "*" {
+			if candidate == strings.TrimPrefix(etag, "W/") || candidate == "*" {
 				return true
 			}
 		}

@@ -18,7 +18,7 @@ import (
 	"github.com/coingraph/coingraph/resolvers"
 )
 
-// Options are what the handler needs. All must be set but Origins.
+// Options are what the handler needs. All must be set but Origins and where it says so.
 type Options struct {
 	Resolver  *resolvers.Resolver
 	GraphQL   *resolvers.GraphQL
@@ -27,6 +27,11 @@ type Options struct {
 	Logs      audit.Store
 	Recorder  *audit.Recorder
 	Log       *slog.Logger
+	Now       func() time.Time // nil: the real clock
+
+	// KeylessTier is the tier of /api/v3 clients without a credential; "": there are none.
+	KeylessTier string
+	RateWindow  time.Duration // what the limits are counted in
 
 	// Checks are the dependencies that readiness depends on, by name. Their errors go to the log.
 	Checks map[string]func(context.Context) error
@@ -46,44 +51,52 @@ type Authenticator interface {
 
 // Handler is the whole HTTP surface.
 type Handler struct {
-	opts   Options
-	router http.Handler
-	ready  readiness
+	opts     Options
+	router   http.Handler
+	document []byte // OpenAPI's
+	ready    readiness
+	coins    coinsList
 }
 
 // New assembles the routes.
 func New(o Options) *Handler {
 	h := &Handler{opts: o}
 	r := chi.NewRouter()
-	r.Use(h.observe, h.recover, middleware.GetHead, clientAddress(o.TrustedProxies))
+	r.Use(h.observe, h.recover, trimGeckoPath, middleware.GetHead, clientAddress(o.TrustedProxies))
 	if len(o.Origins) > 0 {
 		r.Use(cors.New(cors.Options{
 			AllowedOrigins: o.Origins,
 			AllowedMethods: []string{http.MethodGet, http.MethodPost},
-			AllowedHeaders: []string{"Authorization", "Content-Type", "X-API-Key"},
-			ExposedHeaders: []string{"X-Request-Id", "Retry-After", "ETag", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"},
+			AllowedHeaders: append([]string{"Authorization", "Content-Type", "X-API-Key"}, geckoHeaders...),
+			ExposedHeaders: []string{"X-Request-Id", "Retry-After", "ETag", "Age", "Link", "Total", "Per-Page", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"},
 			MaxAge:         int((10 * time.Minute).Seconds()),
 		}).Handler)
 	}
-	r.NotFound(h.handle(func(http.ResponseWriter, *http.Request) error {
+	r.NotFound(h.handle(func(_ http.ResponseWriter, r *http.Request) error {
+		if speaksGecko(r) {
+			return errIncorrectPath
+		}
 		return fault.New(fault.NotFound, "there is no such route")
 	}))
 	r.MethodNotAllowed(h.handle(methodNotAllowed))
 
-	r.Get("/healthz", h.healthz)
-	r.Get("/readyz", h.readyz)
 	h.pages(r)
-
-	r.Group(func(r chi.Router) {
-		r.Use(h.limit, h.authenticate)
-		r.Get("/simple_price", h.handle(h.simplePrice))
-		r.Get("/market_chart", h.handle(h.marketChart))
-		r.Get(graphQLPath, h.graphQL)
-		r.Post(graphQLPath, h.graphQL)
-	})
-	r.With(h.authenticate).Get("/logs/export", h.handle(h.logsExport))
+	operations := h.operations()
+	for _, op := range operations {
+		h.route(r, op)
+	}
+	h.unservedGecko(r)
+	h.document = writeDocument(operations)
+	r.Get("/openapi.json", serveDocument(h.document))
 	h.router = r
 	return h
+}
+
+func (h *Handler) now() time.Time {
+	if h.opts.Now == nil {
+		return time.Now()
+	}
+	return h.opts.Now()
 }
 
 // ServeHTTP answers a request.

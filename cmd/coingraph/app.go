@@ -89,7 +89,7 @@ func Open(cfg config.Config, o AppOptions) (_ *App, err error) {
 		return nil, err
 	}
 	a.market = market.NewService(market.Options{
-		Store: a.store, Source: a.source, Cache: answers, Leases: leases, Currencies: currencies, Now: o.Now, Log: o.Log,
+		Store: a.store, Source: a.source, Documents: a.source, Cache: answers, Leases: leases, Currencies: currencies, Now: o.Now, Log: o.Log,
 		PriceTTL: cfg.TTL.Price, DailyTTL: cfg.TTL.ChartDaily, HourlyTTL: cfg.TTL.ChartHourly, OnChainTTL: cfg.TTL.OnChain, Budget: cfg.RequestTimeout,
 	})
 	a.recorder = audit.NewRecorder(audit.RecorderOptions{Store: a.store, Log: o.Log, Replica: replicaName(), Retention: cfg.LogRetention})
@@ -112,6 +112,7 @@ func Open(cfg config.Config, o AppOptions) (_ *App, err error) {
 		Callers: callers, Strangers: web.NewAddressLimit(cfg.AddressLimit.Max, cfg.AddressLimit.Per), Logs: a.store, Recorder: a.recorder, Log: o.Log,
 		Checks: a.checks(), Origins: cfg.CORSOrigins, TrustedProxies: prefixesOf(cfg.TrustedProxies),
 		MaxBodyBytes: cfg.MaxBodyBytes, RequestTimeout: cfg.RequestTimeout,
+		Now: o.Now, KeylessTier: cfg.AnonymousTier, RateWindow: cfg.RateLimitWindow,
 	})
 	a.server = newServer(a.handler)
 	a.server.WriteTimeout = cfg.RequestTimeout + 20*time.Second // for the answer to get through to a slow reader
@@ -255,6 +256,9 @@ func (a *App) openMeter() (limit.Meter, error) {
 		if !slices.Contains(tiers, k.Tier) {
 			return nil, misconfigured("RATE_LIMITS", fmt.Sprintf("has no rule for the tier %s of the key %s", k.Tier, k.Name))
 		}
+	}
+	if t := a.cfg.AnonymousTier; t != "" && !slices.Contains(tiers, t) {
+		return nil, misconfigured("ANONYMOUS_TIER", "has no rule in RATE_LIMITS")
 	}
 	if a.redis == nil {
 		return limit.NewMemory(policy), nil

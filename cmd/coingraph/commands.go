@@ -243,8 +243,10 @@ func (c demoCmd) Run(e *env) error {
 const demoText = `coingraph demo: the whole product in this process, on a simulated market. Nothing is kept.
 
   Charts     http://ADDR/
+  Playground http://ADDR/playground
   GraphQL    http://ADDR/graphql
-  REST       http://ADDR/simple_price   http://ADDR/market_chart
+  REST       http://ADDR/docs   (/simple_price, /market_chart; description: /openapi.json)
+  CoinGecko  http://ADDR/api/v3 (the base URL for its clients)
   Simulator  http://SIM/api/v3 (CoinGecko's wire format), http://SIM/v1 (CryptoQuant's)
   Keys       dev-public-key, dev-admin-key (in the header X-API-Key)
 

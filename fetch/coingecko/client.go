@@ -85,13 +85,16 @@ type (
 )
 
 // The bounds are many times the largest real answer: 1 MB for the list of all coins, 1 MB for a year of hours, 3 MB for
-// 250 coins in all currencies.
+// 250 coins in all currencies, 1 MB for a page of markets with sparklines.
 var (
 	simplePrice      = endpoint{Path: "/simple/price", MaxBytes: 16 << 20}
 	supportedVs      = endpoint{Path: "/simple/supported_vs_currencies", MaxBytes: 1 << 20}
 	coinsList        = endpoint{Path: "/coins/list", MaxBytes: 32 << 20}
 	marketChart      = endpoint{Path: "/coins/{id}/market_chart", MaxBytes: 16 << 20}
 	marketChartRange = endpoint{Path: "/coins/{id}/market_chart/range", MaxBytes: 16 << 20}
+	coinsMarkets     = endpoint{Path: "/coins/markets", MaxBytes: 4 << 20}
+	coinsOHLC        = endpoint{Path: "/coins/{id}/ohlc", MaxBytes: 4 << 20}
+	coinsHistory     = endpoint{Path: "/coins/{id}/history", MaxBytes: 4 << 20}
 )
 
 // get makes one call with one of our keys. id is the asset's, for the endpoints that have one in their path. The reply is a

@@ -26,6 +26,7 @@ var seriesTests = []test{
 	{"within and outside of what is covered", seriesCovers},
 	{"jitter leaves no near-duplicates", seriesJitter},
 	{"older never wins", seriesOlder},
+	{"the tail", seriesTail},
 	{"like the specification", seriesModel},
 	{"knowledge", seriesKnown},
 	{"knowledge like market.MergeKnown", seriesKnownModel},
@@ -321,6 +322,29 @@ func seriesKnownModel(t *testing.T, connect func() Store) {
 	})
 }
 
+// seriesTail: the point of now is that of the latest fetch, whatever the window, and no point of the series.
+func seriesTail(t *testing.T, connect func() Store) {
+	s := connect()
+	for i, c := range []struct {
+		fetched int
+		want    float64
+	}{{5, 0}, {4, 0}, {5, 0}, {6, 3}} {
+		tail := market.Point{Stamp: ms(epoch) + 1, Price: float64(i), MarketCap: null, Volume: null, Missing: market.MissingVolume, Source: "coingecko", FetchedAt: at(c.fetched)}
+		w := write(key, market.Range{}, tail.FetchedAt)
+		w.Tail = &tail
+		must(t, s.SaveSeries(t.Context(), w))
+		want := tail
+		want.Price, want.FetchedAt = c.want, at(max(c.fetched, 5))
+		for _, window := range []market.Range{ever, hours(7, 9)} {
+			check(t, fmt.Sprint("write ", i), history(t, s, key, window), market.History{Tail: &want})
+		}
+	}
+	must(t, s.SaveSeries(t.Context(), write(key, hours(0, 1), at(9))))
+	if h := history(t, s, key, ever); h.Tail == nil || h.Tail.Price != 3 {
+		t.Errorf("an answer without a tail took the stored one away: %v", h.Tail)
+	}
+}
+
 // seriesAtomic: a write that fails in its last part leaves nothing of its first.
 func seriesAtomic(t *testing.T, connect func() Store) {
 	s := connect()
@@ -356,7 +380,12 @@ func seriesConcurrent(t *testing.T, connect func() Store) {
 		}
 	}
 	must(t, g.Wait())
-	check(t, "history", history(t, stores[0], key, ever), market.History{
+	h := history(t, stores[0], key, ever)
+	if h.Tail != nil { // of a chart: a metric has none
+		check(t, "tail", *h.Tail, want[(writers-1)*perWriter])
+		h.Tail = nil
+	}
+	check(t, "history", h, market.History{
 		Points: want,
 		Known:  []market.Known{{Range: hours(0, writers*perWriter), Provider: "coingecko", FetchedAt: at(writers - 1)}},
 	})

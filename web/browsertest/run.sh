@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks the charts page in a browser, on a demo of its own.
+# Checks the pages in a browser, on a demo of its own.
 #
 #   COINGRAPH_BIN  the program; unset: make build makes it
 #   CHROMIUM       the browser; unset: /usr/bin/chromium. Where there is none, CI=true fails and anything else skips
@@ -7,4 +7,4 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 npm ci --no-audit --no-fund --loglevel=error
-exec ../../scripts/with-demo node --test page.test.mjs
+exec ../../scripts/with-demo node --test --test-concurrency=1 page.test.mjs doors.test.mjs

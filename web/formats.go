@@ -1,0 +1,144 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/market"
+)
+
+// The media types of rows.
+const (
+	csvMedia    = "text/csv"             // https://www.rfc-editor.org/rfc/rfc4180
+	ndjsonMedia = "application/x-ndjson" // https://github.com/ndjson/ndjson-spec
+
+	csvContent = csvMedia + "; charset=utf-8; header=present"
+)
+
+// formatParameter declares the choice of a format, which outweighs the header Accept.
+var formatParameter = parameter{
+	name: "format", values: wordValues("json", "csv", "ndjson"), example: "json",
+	description: "The format of the answer, if not as the header `Accept` says: rows as CSV with a header, or as NDJSON, one object a line.",
+}
+
+// format is the media type that the client wants the answer in.
+func format(r *http.Request, p *parameters) (string, error) {
+	switch p.text("format") {
+	case "json":
+		return plainJSON, nil
+	case "csv":
+		return csvMedia, nil
+	case "ndjson":
+		return ndjsonMedia, nil
+	}
+	media, ok := preferred(r.Header.Values("Accept"), plainJSON, csvMedia, ndjsonMedia)
+	if !ok {
+		return "", fault.New(fault.NotAcceptable, "this endpoint speaks %s, %s and %s", plainJSON, csvMedia, ndjsonMedia)
+	}
+	return media, nil
+}
+
+// pricesAs renders prices, of which there is at least one, in the media type.
+func pricesAs(media string, prices []*market.Price) rendering {
+	a := rendering{media: media, fetchedAt: prices[0].FetchedAt, vary: []string{"Accept"}}
+	for _, p := range prices {
+		if p.FetchedAt.Before(a.fetchedAt) {
+			a.fetchedAt = p.FetchedAt
+		}
+	}
+	a.body, a.freshUntil = appendPrices(nil, prices)
+	switch media {
+	case csvMedia:
+		a.media, a.body = csvContent, []byte("asset,currency,price,market_cap,volume_24h,change_24h,last_updated_at,fetched_at,source,stale\n")
+		for _, p := range once(prices) {
+			a.body = appendPriceRow(a.body, p)
+		}
+	case ndjsonMedia:
+		a.body = nil
+		for _, p := range once(prices) {
+			a.body = append(a.body, `{"asset":`...)
+			a.body = appendString(a.body, p.Asset.ID)
+			a.body = append(a.body, `,"currency":`...)
+			a.body = appendString(a.body, string(p.Currency))
+			a.body = append(a.body, ',')
+			a.body = append(appendPriceMembers(a.body, p), "}\n"...)
+		}
+	}
+	return a
+}
+
+// once has each pair once, where it is asked for first.
+func once(prices []*market.Price) []*market.Price {
+	seen := make(map[market.Pair]bool, len(prices))
+	out := make([]*market.Price, 0, len(prices))
+	for _, p := range prices {
+		pair := market.Pair{Asset: p.Asset.ID, Currency: p.Currency}
+		if !seen[pair] {
+			seen[pair] = true
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// appendPriceRow appends a line of CSV. None of its texts has a character that CSV would quote: an id's form has none, nor
+// have currencies, providers' names, numbers and instants.
+func appendPriceRow(b []byte, p *market.Price) []byte {
+	b = append(append(b, p.Asset.ID...), ',')
+	b = append(append(b, p.Currency...), ',')
+	for _, n := range []market.Number{p.Price, p.MarketCap, p.Volume24h, p.Change24h} {
+		b = append(appendCell(b, float64(n)), ',')
+	}
+	for _, t := range []time.Time{p.LastUpdatedAt, p.FetchedAt} {
+		b = append(t.AppendFormat(b, time.RFC3339), ',')
+	}
+	b = append(append(b, p.Source...), ',')
+	if p.Stale {
+		return append(b, "true\n"...)
+	}
+	return append(b, "false\n"...)
+}
+
+// appendCell appends a number, or nothing for null.
+func appendCell(b []byte, f float64) []byte {
+	if f != f {
+		return b
+	}
+	return market.AppendNumber(b, f)
+}
+
+// chartAs renders a chart in the media type.
+func chartAs(media string, chart *market.Chart) (rendering, error) {
+	a := rendering{media: media, fetchedAt: chart.FetchedAt, freshUntil: chart.FreshUntil, vary: []string{"Accept"}}
+	switch media {
+	case csvMedia:
+		a.media, a.body = csvContent, []byte("timestamp,price,market_cap,volume\n")
+		for i, t := range chart.Timestamps {
+			a.body = time.UnixMilli(t).UTC().AppendFormat(a.body, time.RFC3339)
+			for _, column := range []market.Column{chart.Prices, chart.MarketCaps, chart.Volumes} {
+				a.body = appendCell(append(a.body, ','), column[i])
+			}
+			a.body = append(a.body, "\n"...)
+		}
+	case ndjsonMedia:
+		for i, t := range chart.Timestamps {
+			a.body = append(a.body, `{"timestamp":"`...)
+			a.body = time.UnixMilli(t).UTC().AppendFormat(a.body, time.RFC3339)
+			a.body = append(a.body, `","price":`...)
+			a.body = market.AppendNumber(a.body, chart.Prices[i])
+			a.body = append(a.body, `,"market_cap":`...)
+			a.body = market.AppendNumber(a.body, chart.MarketCaps[i])
+			a.body = append(a.body, `,"volume":`...)
+			a.body = market.AppendNumber(a.body, chart.Volumes[i])
+			a.body = append(a.body, "}\n"...)
+		}
+	default:
+		var err error
+		if a.body, err = json.Marshal(bodyOf(chart)); err != nil {
+			return a, err
+		}
+	}
+	return a, nil
+}
