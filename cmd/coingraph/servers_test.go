@@ -46,7 +46,7 @@ func redisClient(t *testing.T, url string) redis.UniversalClient {
 func clearCache(t *testing.T, url string) {
 	t.Helper()
 	client := redisClient(t, url)
-	for _, pattern := range []string{"price:*", "chart:*"} {
+	for _, pattern := range []string{"price:*", "chart:*", "onchain:*"} {
 		for _, key := range keysOfAll(t, client, pattern) { // one by one: a cluster's keys are in different slots
 			if err := client.Del(t.Context(), key).Err(); err != nil {
 				t.Fatal(err)
