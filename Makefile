@@ -70,6 +70,10 @@ fuzz: ## Run each fuzz target for FUZZTIME (10s)
 bench: ## Run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: replay
+replay: ## Compare the calls to the provider with the least that can be, on a trace of a day
+	$(WITH_SERVERS) go run ./cmd/replay
+
 .PHONY: soak
 soak: ## Run the heavy tests (tag soak) and fuzz for longer
 	$(WITH_SERVERS) go test -race -count 1 -timeout 60m -tags soak -run Soak ./...

@@ -33,25 +33,30 @@ var arrows = map[string][]string{
 	"market":     {"fault", "relay"},
 	"auth":       {"fault"},
 	"limit":      {"fault"},
+	"bill":       {"limit/quota", "auth", "fault"},
 	"audit":      {"auth", "fault", "relay"},
 	"jobs":       {"market", "audit", "fault"},
 	"loaders":    {"market"},
 
-	"store":           {"market", "auth", "audit", "limit", "jobs", "fault", "migrations"},
-	"store/storetest": {"market", "auth", "audit", "limit", "jobs", "fault", "migrations", "store"},
+	"store":           {"market", "auth", "audit", "limit", "limit/quota", "bill", "jobs", "fault", "migrations"},
+	"store/storetest": {"market", "auth", "audit", "limit", "limit/quota", "bill", "jobs", "fault", "migrations", "store"},
 	"cache":           {"market"},
 	"cache/cachetest": {"market", "cache"},
 	"auth/authtest":   {"auth", "fault"},
 	"limit/limittest": {"limit", "fault"},
-	"fetch":           {"market", "limit", "fault"},
+
+	"limit/quota":           {"fault"},
+	"limit/quota/quotatest": {"limit/quota", "fault"},
+
+	"fetch":           {"market", "limit", "limit/quota", "fault"},
 	"fetch/*":         {"market", "fault", "fetch/wire"},
 	"fetch/wire":      {"market", "fault"},
 	"fetch/simulator": {"market"},
 
 	"fetch/wire/wiretest": {"market", "fault", "fetch/wire"},
 
-	"graph":     {"market", "auth", "audit", "limit", "jobs", "relay"},
-	"resolvers": {"graph", "loaders", "market", "auth", "limit", "audit", "jobs", "fault", "relay"},
+	"graph":     {"market", "auth", "audit", "limit", "bill", "jobs", "relay"},
+	"resolvers": {"graph", "loaders", "market", "auth", "limit", "audit", "bill", "jobs", "fault", "relay"},
 	"web":       {"resolvers", "market", "auth", "limit", "audit", "fault"},
 
 	"cmd/*":      {everything},

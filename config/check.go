@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -29,12 +30,10 @@ func (l *loader) complete() {
 	if c.CoinGecko.BaseURL == "" {
 		c.CoinGecko.BaseURL = c.CoinGecko.Plan.baseURL()
 	}
-	if _, given := c.UpstreamLimits[coingecko]; !given {
-		if c.UpstreamLimits == nil {
-			c.UpstreamLimits = map[string][]Rate{}
-		}
-		c.UpstreamLimits[coingecko] = c.CoinGecko.Plan.limits()
-	}
+	limits := freeLimits()
+	limits[coingecko] = c.CoinGecko.Plan.limits()
+	maps.Copy(limits, c.UpstreamLimits)
+	c.UpstreamLimits = limits
 }
 
 // check reports what is wrong with variables that are right each for itself.

@@ -30,7 +30,7 @@ type Config struct {
 	PriceProviders   []string            // in order of preference, here and below
 	ChartProviders   []string
 	OnChainProviders []string
-	UpstreamLimits   map[string][]Rate // by provider; one that is not there has no quota
+	UpstreamLimits   map[string][]Rate // of each key, by provider; one that is not there has no limit
 	Upstream         Upstream
 
 	TTL        TTL

@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 )
 
 var (
@@ -99,17 +98,19 @@ func parseUpstreamLimits(text string) (map[string][]Rate, error) {
 	return limits, nil
 }
 
-// quota is a plan's limits in the syntax of UPSTREAM_LIMITS.
-func quota(p Plan) string {
-	parts := make([]string, 0, 2)
-	for _, r := range p.limits() {
-		per := fmt.Sprintf("%dh", r.Per/time.Hour)
-		if r.Per < time.Hour {
-			per = fmt.Sprintf("%dm", r.Per/time.Minute)
+// quota is a provider's limits in the syntax of UPSTREAM_LIMITS.
+func quota(provider string, limits []Rate) string {
+	parts := make([]string, len(limits))
+	for i, r := range limits {
+		per := r.Per.String()
+		for _, zero := range []string{"m0s", "h0m"} {
+			if strings.HasSuffix(per, zero) {
+				per = per[:len(per)-2]
+			}
 		}
-		parts = append(parts, fmt.Sprintf("%d/%s", r.Max, per))
+		parts[i] = fmt.Sprintf("%d/%s", r.Max, per)
 	}
-	return coingecko + "=" + strings.Join(parts, "+")
+	return provider + "=" + strings.Join(parts, "+")
 }
 
 // parseAPIKeys reads keys. A key travels in a header, so its secret is visible ASCII; colons are part of it.

@@ -35,7 +35,7 @@ func defaults() Config {
 		CoinGecko:      CoinGecko{BaseURL: "https://api.coingecko.com/api/v3", Plan: Public},
 		CryptoQuant:    Provider{BaseURL: "https://api.cryptoquant.com/v1"},
 		PriceProviders: []string{"coingecko"}, ChartProviders: []string{"coingecko"}, OnChainProviders: []string{"cryptoquant"},
-		UpstreamLimits: map[string][]Rate{"coingecko": {{10, time.Minute}}},
+		UpstreamLimits: withFree(map[string][]Rate{"coingecko": {{10, time.Minute}}}),
 		Upstream: Upstream{
 			Timeout: 3 * time.Second, Retries: 3, Backoff: 200 * time.Millisecond, BackoffMax: 5 * time.Second, Probe: 5 * time.Second,
 		},
@@ -101,7 +101,7 @@ func TestDefaultsByPlan(t *testing.T) {
 		if got.CoinGecko.BaseURL != want.url {
 			t.Errorf("%s: base URL %s", plan, got.CoinGecko.BaseURL)
 		}
-		limits := map[string][]Rate{"coingecko": want.limits, "binance": {{5, time.Minute}}}
+		limits := withFree(map[string][]Rate{"coingecko": want.limits, "binance": {{5, time.Minute}}})
 		if d := cmp.Diff(limits, got.UpstreamLimits); d != "" {
 			t.Errorf("%s: limits: -want +got:\n%s", plan, d)
 		}
@@ -175,7 +175,7 @@ func TestEverything(t *testing.T) {
 			"binance": provider("https://bn.example.com/api/v3", "a"),
 		},
 		PriceProviders: []string{"coingecko", "coinpaprika"}, ChartProviders: []string{"coinmetrics", "binance"}, OnChainProviders: []string{"coinmetrics", "cryptoquant"},
-		UpstreamLimits: map[string][]Rate{"coingecko": {{30, time.Minute}, {10_000, 720 * time.Hour}}, "binance": {{100, time.Minute}}},
+		UpstreamLimits: withFree(map[string][]Rate{"coingecko": {{30, time.Minute}, {10_000, 720 * time.Hour}}, "binance": {{100, time.Minute}}}),
 		Upstream:       Upstream{time.Second, 0, 50 * time.Millisecond, 50 * time.Millisecond, time.Minute},
 		TTL:            TTL{time.Second, 2 * time.Second, 3 * time.Second, 4 * time.Second},
 		Currencies:     []string{"usd", "eur"}, RateLimitWindow: 10 * time.Second,
@@ -205,7 +205,7 @@ func TestNotBuilt(t *testing.T) {
 		{[]string{"PRICE_PROVIDERS=coingecko", "LOG_RETENTION=1h", "JWT_SECRET="}, nil},
 		{
 			[]string{"SCHEDULER=on", "UPSTREAM_LIMITS=coingecko=1/1m", "CRYPTOQUANT_API_KEY=x", "CHART_PROVIDERS=coingecko,binance", "BINANCE_API_KEY=k"},
-			[]string{"SCHEDULER", "UPSTREAM_LIMITS"},
+			[]string{"SCHEDULER"},
 		},
 	} {
 		got, err := Load(c.environ)
@@ -383,4 +383,10 @@ func TestSecretsStayInside(t *testing.T) {
 			}
 		}
 	}
+}
+
+// withFree adds the defaults that depend on no plan.
+func withFree(limits map[string][]Rate) map[string][]Rate {
+	limits["coinmetrics"], limits["coinpaprika"] = []Rate{{10, 6 * time.Second}}, []Rate{{20_000, 720 * time.Hour}}
+	return limits
 }

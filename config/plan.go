@@ -25,3 +25,13 @@ func (p Plan) limits() []Rate {
 		return []Rate{{10, minute}}
 	}
 }
+
+// freeLimits are the quotas to keep with providers whose free access has a documented limit:
+// https://docs.coinmetrics.io/cm-api-spec/rate-limits and https://docs.coinpaprika.com/api-reference. What another
+// provider allows is told by its plan or by nobody, and has no default.
+func freeLimits() map[string][]Rate {
+	return map[string][]Rate{
+		coinmetrics: {{10, 6 * time.Second}},
+		coinpaprika: {{20_000, 30 * 24 * time.Hour}},
+	}
+}

@@ -143,7 +143,7 @@ func providerVars() []variable {
 		{
 			name: "COINGECKO_API_KEY", def: unset("none"), secret: true,
 			value: into(secretPool, func(c *Config) *[]Secret { return &c.CoinGecko.Keys }),
-			doc:   "Needed with plan `demo` and `pro`, refused with `public`, which would not send it.",
+			doc:   "Needed with plan `demo` and `pro`, refused with `public`, which would not send it. Several, separated by commas, are a pool: each call takes the key with the most of its quota left.",
 		},
 		{
 			name: "CRYPTOQUANT_BASE_URL", def: always("https://api.cryptoquant.com/v1"),
@@ -191,13 +191,22 @@ func providerVars() []variable {
 	)
 }
 
+// limitsOf shows a plan's default of UPSTREAM_LIMITS.
+func limitsOf(p Plan) string { return "`" + quota(coingecko, p.limits()) + "`" }
+
+// limitsOfOthers shows the defaults that do not depend on a plan.
+func limitsOfOthers() string {
+	free := freeLimits()
+	return "`" + quota(coinmetrics, free[coinmetrics]) + "`, `" + quota(coinpaprika, free[coinpaprika]) + "`; other providers none"
+}
+
 func upstreamVars() []variable {
 	return []variable{
 		{
-			name: "UPSTREAM_LIMITS", def: unset("by plan: `" + quota(Public) + "`, `" + quota(Demo) + "`, `" + quota(Pro) + "`"),
+			name: "UPSTREAM_LIMITS", def: unset("by `COINGECKO_PLAN`: `public` " + limitsOf(Public) + ", `demo` " + limitsOf(Demo) + ", `pro` " + limitsOf(Pro) + "; " + limitsOfOthers()),
 			value: into(upstreamLimits, func(c *Config) *map[string][]Rate { return &c.UpstreamLimits }),
-			doc:   "The quotas that all replicas together keep. A provider that is not named keeps its default.",
-			later: notBuilt,
+			doc: "The calls that each key of a provider's pool may be sent with, kept by all replicas together: so many in any window of that length, several windows with `+`. " +
+				"A provider that is not named keeps its default; see docs/upstreams.md. A month of a vendor's bill may have 31 days, which is `744h`.",
 		},
 		{
 			name: "UPSTREAM_TIMEOUT", def: always("3s"),

@@ -100,6 +100,16 @@ var table = [kinds]row{
 // String is the kind's name in logs.
 func (k Kind) String() string { return k.row().name }
 
+// KindNamed finds a kind by its name in logs.
+func KindNamed(name string) (Kind, bool) {
+	for k := range kinds {
+		if table[k].name == name {
+			return k, true
+		}
+	}
+	return Internal, false
+}
+
 // Code is what clients see in extensions.code and in a problem's code.
 func (k Kind) Code() string { return k.row().code }
 

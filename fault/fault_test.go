@@ -56,3 +56,15 @@ func TestOfIsTotalAndTellsNothing(t *testing.T) {
 		t.Error("the log is told the cause")
 	}
 }
+
+// TestKindNamed: each name leads back to its kind, and to no other.
+func TestKindNamed(t *testing.T) {
+	for k := range kinds {
+		if got, ok := KindNamed(k.String()); !ok || got != k {
+			t.Errorf("%s leads to %s", k, got)
+		}
+	}
+	if got, ok := KindNamed("nonesuch"); ok || got != Internal {
+		t.Errorf("got %v", got)
+	}
+}

@@ -16,31 +16,31 @@ var defaults = Options{Timeout: 3 * time.Second, Retries: 3, Backoff: 200 * time
 
 // TestRetries: what may pass is tried again, and nothing else is.
 func TestRetries(t *testing.T) {
-	passing := func(context.Context) error { return fault.Wrap(fault.UpstreamHost, passes{}) }
+	passing := func(context.Context, string) error { return fault.Wrap(fault.UpstreamHost, passes{}) }
 	for _, test := range []struct {
 		name  string
-		ends  []func(context.Context) error
+		ends  []func(context.Context, string) error
 		calls int
 		kind  fault.Kind // Internal: well
 	}{
-		{"well", []func(context.Context) error{well}, 1, 0},
-		{"500 two times, then well", []func(context.Context) error{failing(fault.UpstreamUnavailable), failing(fault.UpstreamUnavailable), well}, 3, 0},
-		{"500 for ever", []func(context.Context) error{failing(fault.UpstreamUnavailable)}, 4, fault.UpstreamUnavailable},
-		{"hangs for ever", []func(context.Context) error{hanging}, 4, fault.UpstreamTimeout},
-		{"nonsense, then well", []func(context.Context) error{failing(fault.UpstreamNonsense), well}, 2, 0},
-		{"nonsense for ever", []func(context.Context) error{failing(fault.UpstreamNonsense)}, 2, fault.UpstreamNonsense},
-		{"429, then well", []func(context.Context) error{limited(7 * time.Second), well}, 2, 0},
-		{"10010, then well", []func(context.Context) error{passing, well}, 2, 0},
-		{"10010 for ever", []func(context.Context) error{passing}, 2, fault.UpstreamHost},
-		{"10011", []func(context.Context) error{failing(fault.UpstreamHost)}, 1, fault.UpstreamHost},
-		{"a wrong key", []func(context.Context) error{failing(fault.UpstreamKey)}, 1, fault.UpstreamKey},
-		{"not in the plan", []func(context.Context) error{failing(fault.UpstreamPlan)}, 1, fault.UpstreamPlan},
-		{"beyond the plan", []func(context.Context) error{failing(fault.UpstreamRange)}, 1, fault.UpstreamRange},
-		{"blocked", []func(context.Context) error{failing(fault.UpstreamBlocked)}, 1, fault.UpstreamBlocked},
-		{"rejected", []func(context.Context) error{failing(fault.UpstreamRejected)}, 1, fault.UpstreamRejected},
-		{"not found", []func(context.Context) error{failing(fault.UpstreamNotFound)}, 1, fault.UpstreamNotFound},
-		{"no such path", []func(context.Context) error{failing(fault.UpstreamPath)}, 1, fault.UpstreamPath},
-		{"a mistake of ours", []func(context.Context) error{func(context.Context) error { return errors.New("oops") }}, 1, fault.Internal},
+		{"well", []func(context.Context, string) error{well}, 1, 0},
+		{"500 two times, then well", []func(context.Context, string) error{failing(fault.UpstreamUnavailable), failing(fault.UpstreamUnavailable), well}, 3, 0},
+		{"500 for ever", []func(context.Context, string) error{failing(fault.UpstreamUnavailable)}, 4, fault.UpstreamUnavailable},
+		{"hangs for ever", []func(context.Context, string) error{hanging}, 4, fault.UpstreamTimeout},
+		{"nonsense, then well", []func(context.Context, string) error{failing(fault.UpstreamNonsense), well}, 2, 0},
+		{"nonsense for ever", []func(context.Context, string) error{failing(fault.UpstreamNonsense)}, 2, fault.UpstreamNonsense},
+		{"429, then well", []func(context.Context, string) error{limited(7 * time.Second), well}, 2, 0},
+		{"10010, then well", []func(context.Context, string) error{passing, well}, 2, 0},
+		{"10010 for ever", []func(context.Context, string) error{passing}, 2, fault.UpstreamHost},
+		{"10011", []func(context.Context, string) error{failing(fault.UpstreamHost)}, 1, fault.UpstreamHost},
+		{"a wrong key", []func(context.Context, string) error{failing(fault.UpstreamKey)}, 1, fault.UpstreamKey},
+		{"not in the plan", []func(context.Context, string) error{failing(fault.UpstreamPlan)}, 1, fault.UpstreamPlan},
+		{"beyond the plan", []func(context.Context, string) error{failing(fault.UpstreamRange)}, 1, fault.UpstreamRange},
+		{"blocked", []func(context.Context, string) error{failing(fault.UpstreamBlocked)}, 1, fault.UpstreamBlocked},
+		{"rejected", []func(context.Context, string) error{failing(fault.UpstreamRejected)}, 1, fault.UpstreamRejected},
+		{"not found", []func(context.Context, string) error{failing(fault.UpstreamNotFound)}, 1, fault.UpstreamNotFound},
+		{"no such path", []func(context.Context, string) error{failing(fault.UpstreamPath)}, 1, fault.UpstreamPath},
+		{"a mistake of ours", []func(context.Context, string) error{func(context.Context, string) error { return errors.New("oops") }}, 1, fault.Internal},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -110,7 +110,7 @@ func TestBackoff(t *testing.T) {
 func TestDeadline(t *testing.T) {
 	for _, test := range []struct {
 		name     string
-		end      func(context.Context) error
+		end      func(context.Context, string) error
 		deadline time.Duration
 		calls    int
 		took     time.Duration // at most
@@ -121,7 +121,7 @@ func TestDeadline(t *testing.T) {
 		{"429, longer than the deadline", limited(7 * time.Second), 5 * time.Second, 1, 0, fault.UpstreamRateLimited, 7 * time.Second},
 		{"429 of an hour", limited(time.Hour), 10 * time.Second, 1, 0, fault.UpstreamRateLimited, time.Hour},
 		{"429 once more after the pause", limited(7 * time.Second), 10 * time.Second, 2, 8 * time.Second, fault.UpstreamRateLimited, 7 * time.Second},
-		{"503 with Retry-After", func(context.Context) error {
+		{"503 with Retry-After", func(context.Context, string) error {
 			return &fault.Error{Kind: fault.UpstreamUnavailable, RetryAfter: time.Minute}
 		}, 10 * time.Second, 1, 0, fault.UpstreamUnavailable, time.Minute},
 	} {

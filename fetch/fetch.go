@@ -1,5 +1,4 @@
-// Package fetch joins the providers into one market.Source: their order, retries, and the gate that shuts a provider who
-// asks for a pause, refuses us or keeps failing.
+// Package fetch joins the providers into one market.Source: their order, and retries within what the quota allows.
 //
 // # One call
 //
@@ -11,15 +10,18 @@
 //	429                              likewise, but exactly when the provider says, if that is before the caller's deadline
 //	an answer that cannot be used    once: a page of a CDN may pass, what the provider has stored does not
 //	a refusal said to be Temporary   once
+//	the quota is spent               likewise, when enough slides out of the window
 //	all else                         not at all
 //
-// A wait that would outlast the caller's deadline is not begun: the error is given at once, with what is left to wait.
+// A wait that would outlast the caller's deadline is not begun: the error is given at once, with what is left to wait. For
+// the end of a pause or for the quota one waits only where no further provider can be asked. What is refused for the key
+// that was sent, 429 included, is tried at once with each other key of the pool that the quota gives.
 //
-// # The gate
+// # The quota
 //
-// Each provider has one gate that all its calls go through. A 429 shuts it until the time that the provider named. A
-// refusal of our key, host or address shuts it at once, and so do 10 failures in a row; then one call each Probe is let
-// through, and one that is answered opens it. Whoever meets a shut gate gets the error that shut it, and no call is made.
+// Each provider has one quota.Quota that all its calls go through, retries too. It keeps the limits, picks the key, and
+// shuts what asked for a pause, refuses us or keeps failing: for all replicas together. Whoever meets a shut gate gets
+// the fault that shut it, and no call is made. A Source is of one lane of the quota; [Source.In] gives it in another.
 package fetch
 
 import (
@@ -30,18 +32,27 @@ import (
 	"time"
 
 	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/limit/quota"
 	"github.com/coingraph/coingraph/market"
 )
 
-// Try makes one call to a provider, with all that the package comment says. The endpoint is for the log and must have
-// neither ids nor secrets in it. It gives the last error, which is a fault.
-type Try = func(ctx context.Context, endpoint string, call func(context.Context) error) error
+// Try makes one call to a provider, with all that the package comment says. The endpoint is for the log and the bill and
+// must have neither ids nor secrets in it. The call is told which of the provider's API keys to send, see [Keyed]; ""
+// where there is none. Try gives the last error, which is a fault.
+type Try = func(ctx context.Context, endpoint string, call func(ctx context.Context, key string) error) error
 
 // Provider is one data vendor. Its methods send every request through the Try they are given; their errors are faults of
 // the upstream kinds, and with one, what is answered is good and is kept.
 type Provider interface {
 	// Name is short, fixed and unique.
 	Name() string
+}
+
+// Keyed is a provider with a pool of API keys. Each call sends the one that its Try tells it, so that the quota and what a
+// vendor says of a key are kept for each of them.
+type Keyed interface {
+	// Keys are the pool, each once, in order of preference. It never changes; nil: calls send none.
+	Keys() []string
 }
 
 // PriceProvider has current prices, as market.Source.Quotes says.
@@ -84,6 +95,10 @@ type Options struct {
 	BackoffMax time.Duration // the most that is waited before any; default 5 s
 	Probe      time.Duration // between two calls to a provider that is shut; default 5 s
 
+	// Limits are what each key of a provider's pool may spend, by the provider's name; none: no limit.
+	Limits map[string][]quota.Rate
+	Quota  quota.Options // where that is kept
+
 	Now    func() time.Time // nil: the real clock
 	Log    *slog.Logger     // nil: none
 	OnCall func(Call)       // is told of each call when it is over; nil: nobody. Must be safe for concurrent use
@@ -92,20 +107,26 @@ type Options struct {
 // Call is one call to a provider that was made.
 type Call struct {
 	Provider string
+	Key      string // the id of the key that was sent, see [quota.KeyID]
 	Endpoint string
+	Lane     quota.Lane
+	Asset    string // that it was about; "": several, or none
+	Caller   string // who caused it, see [telemetry.Caller]
 	Duration time.Duration
 	Err      error // nil: answered
 }
 
-// Source is the providers, joined. Its methods are safe for concurrent use.
+// Source is the providers, joined, in one lane of their quotas. Its methods are safe for concurrent use.
 type Source struct {
 	opts    Options
 	callers map[string]*caller // by the provider's name
+	order   []*caller          // as they were first named
+	lane    quota.Lane
 }
 
 var _ market.Source = (*Source)(nil)
 
-// New makes a Source.
+// New makes a Source in the interactive lane.
 func New(o Options) *Source {
 	o.Timeout = cmp.Or(o.Timeout, 3*time.Second)
 	o.Backoff = cmp.Or(o.Backoff, 200*time.Millisecond)
@@ -116,6 +137,12 @@ func New(o Options) *Source {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Quota.Now == nil {
+		o.Quota.Now = o.Now
+	}
+	if o.Quota.Log == nil {
+		o.Quota.Log = o.Log
 	}
 	s := &Source{opts: o, callers: make(map[string]*caller)}
 	join(s, o.Prices)
@@ -128,20 +155,45 @@ func New(o Options) *Source {
 func join[P Provider](s *Source, providers []P) {
 	for _, p := range providers {
 		if s.callers[p.Name()] == nil {
-			s.callers[p.Name()] = &caller{name: p.Name(), opts: s.opts, gate: gate{probe: s.opts.Probe}}
+			c := newCaller(p, s.opts)
+			s.callers[p.Name()], s.order = c, append(s.order, c)
 		}
 	}
 }
 
-func (s *Source) try(p Provider) Try { return s.callers[p.Name()].try }
+// In is the same Source in another lane: what is asked of it leaves the reserve that the lane has to leave.
+func (s *Source) In(lane quota.Lane) *Source {
+	in := *s
+	in.lane = lane
+	return &in
+}
+
+// Quotas are where the providers stand, in the order in which they were first named. It fails with
+// fault.StoreUnavailable.
+func (s *Source) Quotas(ctx context.Context) ([]quota.Status, error) {
+	all := make([]quota.Status, len(s.order))
+	for i, c := range s.order {
+		var err error
+		if all[i], err = c.quota.Status(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// try is the Try of a provider, for a question about an asset; "": about several, or none. After the last provider there
+// is nobody else to ask.
+func (s *Source) try(p Provider, asset string, last bool) Try {
+	return errand{s.callers[p.Name()], s.lane, asset, last}.try
+}
 
 // Quotes is what market.Source says of it. Of several providers that failed the most preferred one's error is given; that a
 // pair has no price only the most preferred one can say.
 func (s *Source) Quotes(ctx context.Context, pairs []market.Pair) ([]market.Quote, error) {
 	var quotes []market.Quote
 	var first error
-	for _, p := range s.opts.Prices {
-		got, err := p.Quotes(ctx, s.try(p), pairs)
+	for i, p := range s.opts.Prices {
+		got, err := p.Quotes(ctx, s.try(p, onlyAsset(pairs), i == len(s.opts.Prices)-1), pairs)
 		quotes = append(quotes, got...)
 		if err == nil && first == nil {
 			return quotes, nil
@@ -179,6 +231,19 @@ func (s *Source) Riders(pairs, more []market.Pair) []market.Pair {
 	return nil
 }
 
+// onlyAsset is the pairs' asset, if they have but one.
+func onlyAsset(pairs []market.Pair) string {
+	for _, p := range pairs {
+		if p.Asset != pairs[0].Asset {
+			return ""
+		}
+	}
+	if len(pairs) == 0 {
+		return ""
+	}
+	return pairs[0].Asset
+}
+
 // Providers is what market.Source says of it.
 func (s *Source) Providers(key market.SeriesKey) []string {
 	if key.OnChain() {
@@ -204,9 +269,9 @@ func (s *Source) Series(ctx context.Context, provider string, key market.SeriesK
 }
 
 func series[P SeriesProvider](ctx context.Context, s *Source, providers []P, name string, key market.SeriesKey, missing []market.Range) ([]market.Fetched, error) {
-	for _, p := range providers {
+	for i, p := range providers {
 		if p.Name() == name {
-			return p.Series(ctx, s.try(p), key, missing)
+			return p.Series(ctx, s.try(p, key.Asset, i == len(providers)-1), key, missing)
 		}
 	}
 	return nil, fault.New(fault.Internal, "no provider %s", name)
@@ -215,8 +280,8 @@ func series[P SeriesProvider](ctx context.Context, s *Source, providers []P, nam
 // Assets is the most preferred catalogue that is to be had; if there is none, the most preferred provider's error.
 func (s *Source) Assets(ctx context.Context) ([]market.Asset, error) {
 	var first error
-	for _, p := range s.opts.Catalogue {
-		assets, err := p.Assets(ctx, s.try(p))
+	for i, p := range s.opts.Catalogue {
+		assets, err := p.Assets(ctx, s.try(p, "", i == len(s.opts.Catalogue)-1))
 		if err == nil {
 			return assets, nil
 		}

@@ -92,8 +92,8 @@ func TestAllProvidersFail(t *testing.T) {
 // TestShutProviderIsSkipped: the second answers at once while the first is shut.
 func TestShutProviderIsSkipped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{ends: []func(context.Context) error{limited(time.Hour)}}
-		list := func(name string, call func(context.Context) error) *vendor {
+		s := &script{ends: []func(context.Context, string) error{limited(time.Hour)}}
+		list := func(name string, call func(context.Context, string) error) *vendor {
 			return &vendor{name: name, assets: func(ctx context.Context, try Try) ([]market.Asset, error) {
 				return []market.Asset{{ID: name}}, try(ctx, "/list", call)
 			}}

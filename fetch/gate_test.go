@@ -11,6 +11,9 @@ import (
 	"github.com/coingraph/coingraph/fault"
 )
 
+// maxFailures is how many failures in a row shut a provider.
+const maxFailures = 10
+
 // within asks with a deadline.
 func within(t *testing.T, source *Source, d time.Duration) error {
 	t.Helper()
@@ -62,33 +65,10 @@ func TestPause(t *testing.T) {
 				t.Errorf("a call after %v", at.Sub(start))
 			}
 		}
-		if got, want := log.of(t, "fetch.gate"), []string{"WARN "}; !slices.Equal(got, want) {
+		if got, want := log.of(t, "fetch.gate"), []string{"WARN upstream_rate_limited"}; !slices.Equal(got, want) {
 			t.Errorf("logged %q, want %q", got, want)
 		}
 	})
-}
-
-// TestLongestPauseCounts: calls that were under way when the first 429 came may bring another.
-func TestLongestPauseCounts(t *testing.T) {
-	now := time.Now()
-	g := gate{probe: time.Second}
-	first, _ := g.enter(now)
-	second, _ := g.enter(now)
-	third, _ := g.enter(now)
-	pause := func(d time.Duration) *fault.Error {
-		return &fault.Error{Kind: fault.UpstreamRateLimited, RetryAfter: d}
-	}
-	for i, got := range []change{g.leave(first, now, pause(10*time.Second)), g.leave(second, now, pause(40*time.Second)), g.leave(third, now, nil)} {
-		if want := [...]change{paused, unchanged, unchanged}[i]; got != want {
-			t.Errorf("call %d: %d, want %d", i, got, want)
-		}
-	}
-	if _, refused := g.enter(now.Add(39 * time.Second)); refused == nil || refused.RetryAfter != time.Second {
-		t.Errorf("got %v", refused)
-	}
-	if _, refused := g.enter(now.Add(40 * time.Second)); refused != nil {
-		t.Errorf("got %v", refused)
-	}
 }
 
 // TestBreaker: a provider that keeps failing is not asked, but for one call each Probe, until one is answered.
@@ -143,23 +123,6 @@ func TestBreaker(t *testing.T) {
 	}
 }
 
-// TestFailuresBetweenAnswersDoNotShut: only failures in a row count, and a refusal of what was asked is an answer.
-func TestFailuresBetweenAnswersDoNotShut(t *testing.T) {
-	now := time.Now()
-	g := gate{probe: time.Second}
-	for range 10 {
-		for range maxFailures - 1 {
-			turn, refused := g.enter(now)
-			if refused != nil {
-				t.Fatal(refused)
-			}
-			g.leave(turn, now, fault.New(fault.UpstreamUnavailable, ""))
-		}
-		turn, _ := g.enter(now)
-		g.leave(turn, now, fault.New(fault.UpstreamNotFound, ""))
-	}
-}
-
 // TestRefusalShuts: a refusal of the key, the host or the address shuts at once. The alarm is raised once, and the probes
 // find out when it is over.
 func TestRefusalShuts(t *testing.T) {
@@ -208,7 +171,7 @@ func TestTemporaryRefusal(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			o := defaults
 			o.Retries = retries
-			source, s := scripted(o, func(context.Context) error { return fault.Wrap(fault.UpstreamHost, passes{}) })
+			source, s := scripted(o, func(context.Context, string) error { return fault.Wrap(fault.UpstreamHost, passes{}) })
 			for range 5 {
 				wantKind(t, "refused", within(t, source, time.Second), fault.UpstreamHost)
 			}

@@ -38,11 +38,11 @@ func (v *vendor) Assets(ctx context.Context, try Try) ([]market.Asset, error) {
 // script is a provider of one endpoint whose calls end as the list says, the last for ever, and when they were made.
 type script struct {
 	mu    sync.Mutex
-	ends  []func(context.Context) error
+	ends  []func(context.Context, string) error
 	calls []time.Time
 }
 
-func (s *script) call(ctx context.Context) error {
+func (s *script) call(ctx context.Context, key string) error {
 	s.mu.Lock()
 	s.calls = append(s.calls, time.Now())
 	end := s.ends[0]
@@ -50,7 +50,7 @@ func (s *script) call(ctx context.Context) error {
 		s.ends = s.ends[1:]
 	}
 	s.mu.Unlock()
-	return end(ctx)
+	return end(ctx, key)
 }
 
 func (s *script) count() int {
@@ -60,32 +60,32 @@ func (s *script) count() int {
 }
 
 // then replaces what is still to come.
-func (s *script) then(ends ...func(context.Context) error) {
+func (s *script) then(ends ...func(context.Context, string) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ends = ends
 }
 
 // The ways in which calls end.
-func well(context.Context) error { return nil }
+func well(context.Context, string) error { return nil }
 
-func failing(k fault.Kind) func(context.Context) error {
-	return func(context.Context) error { return fault.New(k, "") }
+func failing(k fault.Kind) func(context.Context, string) error {
+	return func(context.Context, string) error { return fault.New(k, "") }
 }
 
-func limited(d time.Duration) func(context.Context) error {
-	return func(context.Context) error {
+func limited(d time.Duration) func(context.Context, string) error {
+	return func(context.Context, string) error {
 		return &fault.Error{Kind: fault.UpstreamRateLimited, RetryAfter: d}
 	}
 }
 
-func hanging(ctx context.Context) error {
+func hanging(ctx context.Context, _ string) error {
 	<-ctx.Done()
 	return fault.Wrap(fault.UpstreamTimeout, ctx.Err())
 }
 
 // scripted is a Source of one provider that makes one call for whatever it is asked.
-func scripted(o Options, ends ...func(context.Context) error) (*Source, *script) {
+func scripted(o Options, ends ...func(context.Context, string) error) (*Source, *script) {
 	s := &script{ends: ends}
 	o.Catalogue = []CatalogueProvider{&vendor{
 		name: "acme",

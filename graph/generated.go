@@ -16,6 +16,7 @@ import (
 	"github.com/99designs/gqlgen/graphql/introspection"
 	"github.com/coingraph/coingraph/audit"
 	"github.com/coingraph/coingraph/auth"
+	"github.com/coingraph/coingraph/bill"
 	"github.com/coingraph/coingraph/limit"
 	"github.com/coingraph/coingraph/market"
 	"github.com/coingraph/coingraph/relay"
@@ -36,6 +37,7 @@ type ResolverRoot interface {
 	Asset() AssetResolver
 	Mutation() MutationResolver
 	Query() QueryResolver
+	Upstream() UpstreamResolver
 	Viewer() ViewerResolver
 }
 
@@ -220,6 +222,7 @@ type ComplexityRoot struct {
 		OnChainMetric  func(childComplexity int, asset string, metric market.Metric, days market.Days, interval market.Interval) int
 		OnChainMetrics func(childComplexity int) int
 		SimplePrice    func(childComplexity int, assets []string, currencies []market.Currency, freshness *market.FreshnessInput) int
+		Upstreams      func(childComplexity int) int
 		Viewer         func(childComplexity int) int
 	}
 
@@ -234,6 +237,40 @@ type ComplexityRoot struct {
 		Source        func(childComplexity int) int
 		Stale         func(childComplexity int) int
 		Volume24h     func(childComplexity int) int
+	}
+
+	SpendRow struct {
+		Calls  func(childComplexity int) int
+		Failed func(childComplexity int) int
+		Name   func(childComplexity int) int
+	}
+
+	Upstream struct {
+		Breaker func(childComplexity int) int
+		Keys    func(childComplexity int) int
+		Name    func(childComplexity int) int
+		Quota   func(childComplexity int) int
+		Spend   func(childComplexity int, by bill.By, since *time.Time) int
+	}
+
+	UpstreamBreaker struct {
+		Reason  func(childComplexity int) int
+		RetryAt func(childComplexity int) int
+		Since   func(childComplexity int) int
+		State   func(childComplexity int) int
+	}
+
+	UpstreamKey struct {
+		Breaker func(childComplexity int) int
+		ID      func(childComplexity int) int
+	}
+
+	UpstreamQuota struct {
+		Key      func(childComplexity int) int
+		Limit    func(childComplexity int) int
+		ResetsAt func(childComplexity int) int
+		Used     func(childComplexity int) int
+		Window   func(childComplexity int) int
 	}
 
 	Viewer struct {
@@ -268,7 +305,11 @@ type QueryResolver interface {
 	Assets(ctx context.Context, ids []string, search *string, first *int, after *string) (*market.AssetPage, error)
 	Viewer(ctx context.Context) (*auth.Actor, error)
 	APIKeys(ctx context.Context) ([]auth.StoredKey, error)
+	Upstreams(ctx context.Context) ([]bill.Upstream, error)
 	LogExport(ctx context.Context, filter *audit.Filter, first *int, after *string) (*audit.Page, error)
+}
+type UpstreamResolver interface {
+	Spend(ctx context.Context, obj *bill.Upstream, by bill.By, since *time.Time) ([]bill.Row, error)
 }
 type ViewerResolver interface {
 	Limits(ctx context.Context, obj *auth.Actor) ([]limit.Limit, error)
@@ -1063,6 +1104,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.SimplePrice(childComplexity, args["assets"].([]string), args["currencies"].([]market.Currency), args["freshness"].(*market.FreshnessInput)), true
+	case "Query.upstreams":
+		if e.ComplexityRoot.Query.Upstreams == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Upstreams(childComplexity), true
 	case "Query.viewer":
 		if e.ComplexityRoot.Query.Viewer == nil {
 			break
@@ -1130,6 +1177,130 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SimplePrice.Volume24h(childComplexity), true
+
+	case "SpendRow.calls":
+		if e.ComplexityRoot.SpendRow.Calls == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SpendRow.Calls(childComplexity), true
+	case "SpendRow.failed":
+		if e.ComplexityRoot.SpendRow.Failed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SpendRow.Failed(childComplexity), true
+	case "SpendRow.name":
+		if e.ComplexityRoot.SpendRow.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SpendRow.Name(childComplexity), true
+
+	case "Upstream.breaker":
+		if e.ComplexityRoot.Upstream.Breaker == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Upstream.Breaker(childComplexity), true
+	case "Upstream.keys":
+		if e.ComplexityRoot.Upstream.Keys == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Upstream.Keys(childComplexity), true
+	case "Upstream.name":
+		if e.ComplexityRoot.Upstream.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Upstream.Name(childComplexity), true
+	case "Upstream.quota":
+		if e.ComplexityRoot.Upstream.Quota == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Upstream.Quota(childComplexity), true
+	case "Upstream.spend":
+		if e.ComplexityRoot.Upstream.Spend == nil {
+			break
+		}
+
+		args, err := ec.field_Upstream_spend_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Upstream.Spend(childComplexity, args["by"].(bill.By), args["since"].(*time.Time)), true
+
+	case "UpstreamBreaker.reason":
+		if e.ComplexityRoot.UpstreamBreaker.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpstreamBreaker.Reason(childComplexity), true
+	case "UpstreamBreaker.retryAt":
+		if e.ComplexityRoot.UpstreamBreaker.RetryAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpstreamBreaker.RetryAt(childComplexity), true
+	case "UpstreamBreaker.since":
+		if e.ComplexityRoot.UpstreamBreaker.Since == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpstreamBreaker.Since(childComplexity), true
+	case "UpstreamBreaker.state":
+		if e.ComplexityRoot.UpstreamBreaker.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpstreamBreaker.State(childComplexity), true
+
+	case "UpstreamKey.breaker":
+		if e.ComplexityRoot.UpstreamKey.Breaker == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpstreamKey.Breaker(childComplexity), true
+	case "UpstreamKey.id":
+		if e.ComplexityRoot.UpstreamKey.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpstreamKey.ID(childComplexity), true
+
+	case "UpstreamQuota.key":
+		if e.ComplexityRoot.UpstreamQuota.Key == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpstreamQuota.Key(childComplexity), true
+	case "UpstreamQuota.limit":
+		if e.ComplexityRoot.UpstreamQuota.Limit == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpstreamQuota.Limit(childComplexity), true
+	case "UpstreamQuota.resetsAt":
+		if e.ComplexityRoot.UpstreamQuota.ResetsAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpstreamQuota.ResetsAt(childComplexity), true
+	case "UpstreamQuota.used":
+		if e.ComplexityRoot.UpstreamQuota.Used == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpstreamQuota.Used(childComplexity), true
+	case "UpstreamQuota.window":
+		if e.ComplexityRoot.UpstreamQuota.Window == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpstreamQuota.Window(childComplexity), true
 
 	case "Viewer.id":
 		if e.ComplexityRoot.Viewer.ID == nil {
@@ -1591,6 +1762,9 @@ type Query {
   "All API keys of the database, oldest first; revoked and expired ones too. Those of ` + "`" + `API_KEYS` + "`" + ` are not among them."
   apiKeys: [ApiKey!] @auth(requires: ADMIN)
 
+  "The data vendors: what is left of their quotas, whether they answer, and what was spent on them. For admins."
+  upstreams: [Upstream!] @auth(requires: ADMIN)
+
   "The request log, oldest entries first. For admins."
   logExport(filter: LogFilter, first: Int, after: String): LogConnection @auth(requires: ADMIN)
 }
@@ -1610,6 +1784,100 @@ type Mutation {
 
   "Ends an API key for ever, on every replica within 5 seconds. Revoking it again changes nothing."
   revokeApiKey(id: ID!): ApiKey @auth(requires: ADMIN)
+}
+
+"A data vendor. All replicas together are meant: they share quota, pauses and breaker."
+type Upstream {
+  "Such as ` + "`" + `coingecko` + "`" + `; what ` + "`" + `source` + "`" + ` names in prices and charts."
+  name: String!
+  "Whether calls to the vendor are made, whatever the key."
+  breaker: UpstreamBreaker!
+  "The keys of the pool that calls are spread over, in the order configured."
+  keys: [UpstreamKey!]!
+  "What each key spent in each of the windows of ` + "`" + `UPSTREAM_LIMITS` + "`" + `, by key; none where there is no limit."
+  quota: [UpstreamQuota!]!
+  """
+  What calls were spent on, the most expensive first; up to 1000 rows. A call is booked within a second after it ended.
+  The bill is kept for 90 days, by the minute.
+  """
+  spend(
+    by: SpendBy!
+    "From the minute of this instant on; the last 30 days when left out."
+    since: Time
+  ): [SpendRow!]! @goField(forceResolver: true)
+}
+
+"Whether calls are made, in a circuit breaker's terms."
+type UpstreamBreaker {
+  state: BreakerState!
+  "When it opened; null while it is closed."
+  since: Time
+  """
+  Why it opened, as the log names it: ` + "`" + `upstream_unavailable` + "`" + `, ` + "`" + `upstream_timeout` + "`" + ` or ` + "`" + `upstream_nonsense` + "`" + ` after ten failures
+  in a row, ` + "`" + `upstream_blocked` + "`" + ` after a page of the vendor's firewall; of a key ` + "`" + `upstream_key` + "`" + ` or ` + "`" + `upstream_host` + "`" + ` (it is
+  refused) or ` + "`" + `upstream_rate_limited` + "`" + ` (it rests, because the vendor answered 429). Null while it is closed.
+  """
+  reason: String
+  "When the next call may be made; null while it is closed."
+  retryAt: Time
+}
+
+"A circuit breaker's state."
+enum BreakerState {
+  "Calls are made."
+  CLOSED
+  "No calls are made before ` + "`" + `retryAt` + "`" + `."
+  OPEN
+  "The next call is a probe: when it is answered, the breaker closes."
+  HALF_OPEN
+}
+
+"An API key that calls are made with."
+type UpstreamKey {
+  "The beginning of the key's SHA-256, which the log names it by too; ` + "`" + `keyless` + "`" + ` where the vendor needs no key."
+  id: ID!
+  "Whether the key is used: a refused key and one that rests after a 429 are not, while others are."
+  breaker: UpstreamBreaker!
+}
+
+"""
+What a key spent in a window. Windows slide: a call counts from the moment it was let through, failed or not, until it is
+as old as the window. Of the limit, refreshing what is held may use 80 %, filling history 50 %; the rest is for
+clients who wait.
+"""
+type UpstreamQuota {
+  "The key's id."
+  key: ID!
+  "The window's length, such as ` + "`" + `1m` + "`" + ` or ` + "`" + `720h` + "`" + `."
+  window: String!
+  "Calls that are allowed in any window of that length."
+  limit: Int!
+  "Calls in the window that ends now."
+  used: Int!
+  "When all calls that are counted now will have left the window; now, when none is."
+  resetsAt: Time!
+}
+
+"What the bill is split by."
+enum SpendBy {
+  "The consumer who caused the calls: the id of an API key, or a token's subject. A call that several waited for is the first one's."
+  KEY
+  "The vendor's endpoint, such as ` + "`" + `/coins/{id}/market_chart` + "`" + `."
+  OPERATION
+  "The asset that was asked about."
+  ASSET
+  "Who waited: ` + "`" + `interactive` + "`" + ` a client, ` + "`" + `refresh` + "`" + ` the renewal of what is held, ` + "`" + `backfill` + "`" + ` the filling of history."
+  LANE
+}
+
+"A part of the bill."
+type SpendRow {
+  "By ` + "`" + `KEY` + "`" + `, null is the server's own calls (the catalogue, refreshes); by ` + "`" + `ASSET` + "`" + `, calls about several assets at once or none."
+  name: String
+  "Calls that were made, retries included."
+  calls: Int!
+  "Those of them that were not answered as asked."
+  failed: Int!
 }
 
 "Who is asking."
@@ -2275,6 +2543,74 @@ func (ec *executionContext) childFields_SimplePrice(ctx context.Context, field g
 	return nil, fmt.Errorf("no field named %q was found under type SimplePrice", field.Name)
 }
 
+func (ec *executionContext) childFields_SpendRow(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_SpendRow_name(ctx, field)
+	case "calls":
+		return ec.fieldContext_SpendRow_calls(ctx, field)
+	case "failed":
+		return ec.fieldContext_SpendRow_failed(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SpendRow", field.Name)
+}
+
+func (ec *executionContext) childFields_Upstream(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_Upstream_name(ctx, field)
+	case "breaker":
+		return ec.fieldContext_Upstream_breaker(ctx, field)
+	case "keys":
+		return ec.fieldContext_Upstream_keys(ctx, field)
+	case "quota":
+		return ec.fieldContext_Upstream_quota(ctx, field)
+	case "spend":
+		return ec.fieldContext_Upstream_spend(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Upstream", field.Name)
+}
+
+func (ec *executionContext) childFields_UpstreamBreaker(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "state":
+		return ec.fieldContext_UpstreamBreaker_state(ctx, field)
+	case "since":
+		return ec.fieldContext_UpstreamBreaker_since(ctx, field)
+	case "reason":
+		return ec.fieldContext_UpstreamBreaker_reason(ctx, field)
+	case "retryAt":
+		return ec.fieldContext_UpstreamBreaker_retryAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpstreamBreaker", field.Name)
+}
+
+func (ec *executionContext) childFields_UpstreamKey(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_UpstreamKey_id(ctx, field)
+	case "breaker":
+		return ec.fieldContext_UpstreamKey_breaker(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpstreamKey", field.Name)
+}
+
+func (ec *executionContext) childFields_UpstreamQuota(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_UpstreamQuota_key(ctx, field)
+	case "window":
+		return ec.fieldContext_UpstreamQuota_window(ctx, field)
+	case "limit":
+		return ec.fieldContext_UpstreamQuota_limit(ctx, field)
+	case "used":
+		return ec.fieldContext_UpstreamQuota_used(ctx, field)
+	case "resetsAt":
+		return ec.fieldContext_UpstreamQuota_resetsAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpstreamQuota", field.Name)
+}
+
 func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -2776,6 +3112,28 @@ func (ec *executionContext) field_Query_simplePrice_args(ctx context.Context, ra
 		return nil, err
 	}
 	args["freshness"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Upstream_spend_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "by",
+		func(ctx context.Context, v any) (bill.By, error) {
+			return ec.unmarshalNSpendBy2githubᚗcomᚋcoingraphᚋcoingraphᚋbillᚐBy(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["by"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "since",
+		func(ctx context.Context, v any) (*time.Time, error) {
+			return ec.unmarshalOTime2ᚖtimeᚐTime(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["since"] = arg1
 	return args, nil
 }
 
@@ -6041,6 +6399,56 @@ func (ec *executionContext) fieldContext_Query_apiKeys(_ context.Context, field 
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_upstreams(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_upstreams(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().Upstreams(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				requires, err := ec.unmarshalNRole2githubᚗcomᚋcoingraphᚋcoingraphᚋauthᚐRole(ctx, "ADMIN")
+				if err != nil {
+					var zeroVal []bill.Upstream
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal []bill.Upstream
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, requires)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []bill.Upstream) graphql.Marshaler {
+			return ec.marshalOUpstream2ᚕgithubᚗcomᚋcoingraphᚋcoingraphᚋbillᚐUpstreamᚄ(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_upstreams(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Upstream(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_logExport(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -6416,6 +6824,500 @@ func (ec *executionContext) _SimplePrice_stale(ctx context.Context, field graphq
 }
 func (ec *executionContext) fieldContext_SimplePrice_stale(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SimplePrice", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _SpendRow_name(ctx context.Context, field graphql.CollectedField, obj *bill.Row) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SpendRow_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SpendRow_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SpendRow", field, false, false, "String")
+}
+
+func (ec *executionContext) _SpendRow_calls(ctx context.Context, field graphql.CollectedField, obj *bill.Row) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SpendRow_calls(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Calls, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SpendRow_calls(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SpendRow", field, false, false, "Int")
+}
+
+func (ec *executionContext) _SpendRow_failed(ctx context.Context, field graphql.CollectedField, obj *bill.Row) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SpendRow_failed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Failed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SpendRow_failed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SpendRow", field, false, false, "Int")
+}
+
+func (ec *executionContext) _Upstream_name(ctx context.Context, field graphql.CollectedField, obj *bill.Upstream) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Upstream_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Upstream_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Upstream", field, false, false, "String")
+}
+
+func (ec *executionContext) _Upstream_breaker(ctx context.Context, field graphql.CollectedField, obj *bill.Upstream) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Upstream_breaker(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Breaker, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bill.Breaker) graphql.Marshaler {
+			return ec.marshalNUpstreamBreaker2githubᚗcomᚋcoingraphᚋcoingraphᚋbillᚐBreaker(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Upstream_breaker(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Upstream",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UpstreamBreaker(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Upstream_keys(ctx context.Context, field graphql.CollectedField, obj *bill.Upstream) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Upstream_keys(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Keys, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []bill.Key) graphql.Marshaler {
+			return ec.marshalNUpstreamKey2ᚕgithubᚗcomᚋcoingraphᚋcoingraphᚋbillᚐKeyᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Upstream_keys(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Upstream",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UpstreamKey(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Upstream_quota(ctx context.Context, field graphql.CollectedField, obj *bill.Upstream) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Upstream_quota(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Quota, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []bill.Quota) graphql.Marshaler {
+			return ec.marshalNUpstreamQuota2ᚕgithubᚗcomᚋcoingraphᚋcoingraphᚋbillᚐQuotaᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Upstream_quota(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Upstream",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UpstreamQuota(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Upstream_spend(ctx context.Context, field graphql.CollectedField, obj *bill.Upstream) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Upstream_spend(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Upstream().Spend(ctx, obj, fc.Args["by"].(bill.By), fc.Args["since"].(*time.Time))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []bill.Row) graphql.Marshaler {
+			return ec.marshalNSpendRow2ᚕgithubᚗcomᚋcoingraphᚋcoingraphᚋbillᚐRowᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Upstream_spend(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Upstream",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SpendRow(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Upstream_spend_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _UpstreamBreaker_state(ctx context.Context, field graphql.CollectedField, obj *bill.Breaker) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpstreamBreaker_state(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.State, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bill.State) graphql.Marshaler {
+			return ec.marshalNBreakerState2githubᚗcomᚋcoingraphᚋcoingraphᚋbillᚐState(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UpstreamBreaker_state(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UpstreamBreaker", field, false, false, "BreakerState")
+}
+
+func (ec *executionContext) _UpstreamBreaker_since(ctx context.Context, field graphql.CollectedField, obj *bill.Breaker) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpstreamBreaker_since(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Since, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalOTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_UpstreamBreaker_since(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UpstreamBreaker", field, false, false, "Time")
+}
+
+func (ec *executionContext) _UpstreamBreaker_reason(ctx context.Context, field graphql.CollectedField, obj *bill.Breaker) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpstreamBreaker_reason(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Reason, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_UpstreamBreaker_reason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UpstreamBreaker", field, false, false, "String")
+}
+
+func (ec *executionContext) _UpstreamBreaker_retryAt(ctx context.Context, field graphql.CollectedField, obj *bill.Breaker) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpstreamBreaker_retryAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RetryAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalOTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_UpstreamBreaker_retryAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UpstreamBreaker", field, false, false, "Time")
+}
+
+func (ec *executionContext) _UpstreamKey_id(ctx context.Context, field graphql.CollectedField, obj *bill.Key) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpstreamKey_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UpstreamKey_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UpstreamKey", field, false, false, "ID")
+}
+
+func (ec *executionContext) _UpstreamKey_breaker(ctx context.Context, field graphql.CollectedField, obj *bill.Key) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpstreamKey_breaker(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Breaker, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bill.Breaker) graphql.Marshaler {
+			return ec.marshalNUpstreamBreaker2githubᚗcomᚋcoingraphᚋcoingraphᚋbillᚐBreaker(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UpstreamKey_breaker(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UpstreamKey",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UpstreamBreaker(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _UpstreamQuota_key(ctx context.Context, field graphql.CollectedField, obj *bill.Quota) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpstreamQuota_key(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Key, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UpstreamQuota_key(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UpstreamQuota", field, false, false, "ID")
+}
+
+func (ec *executionContext) _UpstreamQuota_window(ctx context.Context, field graphql.CollectedField, obj *bill.Quota) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpstreamQuota_window(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Window, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UpstreamQuota_window(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UpstreamQuota", field, false, false, "String")
+}
+
+func (ec *executionContext) _UpstreamQuota_limit(ctx context.Context, field graphql.CollectedField, obj *bill.Quota) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpstreamQuota_limit(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Limit, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UpstreamQuota_limit(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UpstreamQuota", field, false, false, "Int")
+}
+
+func (ec *executionContext) _UpstreamQuota_used(ctx context.Context, field graphql.CollectedField, obj *bill.Quota) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpstreamQuota_used(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Used, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UpstreamQuota_used(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UpstreamQuota", field, false, false, "Int")
+}
+
+func (ec *executionContext) _UpstreamQuota_resetsAt(ctx context.Context, field graphql.CollectedField, obj *bill.Quota) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpstreamQuota_resetsAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ResetsAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UpstreamQuota_resetsAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UpstreamQuota", field, false, false, "Time")
 }
 
 func (ec *executionContext) _Viewer_id(ctx context.Context, field graphql.CollectedField, obj *auth.Actor) (ret graphql.Marshaler) {
@@ -9011,6 +9913,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_apiKeys(ctx, field)
 				})
+		case "upstreams":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_upstreams(ctx, field)
+				})
 		case "logExport":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
 				true, false,
@@ -9106,6 +10014,242 @@ func (ec *executionContext) _SimplePrice(ctx context.Context, sel ast.SelectionS
 			}
 		case "stale":
 			out.Values[i] = ec._SimplePrice_stale(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var spendRowImplementors = []string{"SpendRow"}
+
+func (ec *executionContext) _SpendRow(ctx context.Context, sel ast.SelectionSet, obj *bill.Row) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, spendRowImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SpendRow")
+		case "name":
+			out.Values[i] = ec._SpendRow_name(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "calls":
+			out.Values[i] = ec._SpendRow_calls(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "failed":
+			out.Values[i] = ec._SpendRow_failed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var upstreamImplementors = []string{"Upstream"}
+
+func (ec *executionContext) _Upstream(ctx context.Context, sel ast.SelectionSet, obj *bill.Upstream) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, upstreamImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Upstream")
+		case "name":
+			out.Values[i] = ec._Upstream_name(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "breaker":
+			out.Values[i] = ec._Upstream_breaker(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "keys":
+			out.Values[i] = ec._Upstream_keys(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "quota":
+			out.Values[i] = ec._Upstream_quota(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "spend":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Upstream_spend(ctx, field, obj)
+				})
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var upstreamBreakerImplementors = []string{"UpstreamBreaker"}
+
+func (ec *executionContext) _UpstreamBreaker(ctx context.Context, sel ast.SelectionSet, obj *bill.Breaker) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, upstreamBreakerImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("UpstreamBreaker")
+		case "state":
+			out.Values[i] = ec._UpstreamBreaker_state(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "since":
+			out.Values[i] = ec._UpstreamBreaker_since(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "reason":
+			out.Values[i] = ec._UpstreamBreaker_reason(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "retryAt":
+			out.Values[i] = ec._UpstreamBreaker_retryAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var upstreamKeyImplementors = []string{"UpstreamKey"}
+
+func (ec *executionContext) _UpstreamKey(ctx context.Context, sel ast.SelectionSet, obj *bill.Key) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, upstreamKeyImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("UpstreamKey")
+		case "id":
+			out.Values[i] = ec._UpstreamKey_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "breaker":
+			out.Values[i] = ec._UpstreamKey_breaker(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var upstreamQuotaImplementors = []string{"UpstreamQuota"}
+
+func (ec *executionContext) _UpstreamQuota(ctx context.Context, sel ast.SelectionSet, obj *bill.Quota) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, upstreamQuotaImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("UpstreamQuota")
+		case "key":
+			out.Values[i] = ec._UpstreamQuota_key(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "window":
+			out.Values[i] = ec._UpstreamQuota_window(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "limit":
+			out.Values[i] = ec._UpstreamQuota_limit(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "used":
+			out.Values[i] = ec._UpstreamQuota_used(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "resetsAt":
+			out.Values[i] = ec._UpstreamQuota_resetsAt(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -9601,6 +10745,16 @@ func (ec *executionContext) marshalNBoolean2bool(ctx context.Context, sel ast.Se
 	return res
 }
 
+func (ec *executionContext) unmarshalNBreakerState2githubᚗcomᚋcoingraphᚋcoingraphᚋbillᚐState(ctx context.Context, v any) (bill.State, error) {
+	var res bill.State
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNBreakerState2githubᚗcomᚋcoingraphᚋcoingraphᚋbillᚐState(ctx context.Context, sel ast.SelectionSet, v bill.State) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) marshalNChartPoint2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐChartPoint(ctx context.Context, sel ast.SelectionSet, v market.ChartPoint) graphql.Marshaler {
 	return ec._ChartPoint(ctx, sel, &v)
 }
@@ -10017,6 +11171,36 @@ func (ec *executionContext) marshalNSeries2githubᚗcomᚋcoingraphᚋcoingraph�
 	return v
 }
 
+func (ec *executionContext) unmarshalNSpendBy2githubᚗcomᚋcoingraphᚋcoingraphᚋbillᚐBy(ctx context.Context, v any) (bill.By, error) {
+	var res bill.By
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNSpendBy2githubᚗcomᚋcoingraphᚋcoingraphᚋbillᚐBy(ctx context.Context, sel ast.SelectionSet, v bill.By) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) marshalNSpendRow2githubᚗcomᚋcoingraphᚋcoingraphᚋbillᚐRow(ctx context.Context, sel ast.SelectionSet, v bill.Row) graphql.Marshaler {
+	return ec._SpendRow(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNSpendRow2ᚕgithubᚗcomᚋcoingraphᚋcoingraphᚋbillᚐRowᚄ(ctx context.Context, sel ast.SelectionSet, v []bill.Row) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNSpendRow2githubᚗcomᚋcoingraphᚋcoingraphᚋbillᚐRow(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalNString2githubᚗcomᚋcoingraphᚋcoingraphᚋlimitᚐEndpoint(ctx context.Context, v any) (limit.Endpoint, error) {
 	var res limit.Endpoint
 	err := res.UnmarshalGQL(v)
@@ -10096,6 +11280,54 @@ func (ec *executionContext) marshalNTimestamps2githubᚗcomᚋcoingraphᚋcoingr
 		return graphql.Null
 	}
 	return v
+}
+
+func (ec *executionContext) marshalNUpstream2githubᚗcomᚋcoingraphᚋcoingraphᚋbillᚐUpstream(ctx context.Context, sel ast.SelectionSet, v bill.Upstream) graphql.Marshaler {
+	return ec._Upstream(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNUpstreamBreaker2githubᚗcomᚋcoingraphᚋcoingraphᚋbillᚐBreaker(ctx context.Context, sel ast.SelectionSet, v bill.Breaker) graphql.Marshaler {
+	return ec._UpstreamBreaker(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNUpstreamKey2githubᚗcomᚋcoingraphᚋcoingraphᚋbillᚐKey(ctx context.Context, sel ast.SelectionSet, v bill.Key) graphql.Marshaler {
+	return ec._UpstreamKey(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNUpstreamKey2ᚕgithubᚗcomᚋcoingraphᚋcoingraphᚋbillᚐKeyᚄ(ctx context.Context, sel ast.SelectionSet, v []bill.Key) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNUpstreamKey2githubᚗcomᚋcoingraphᚋcoingraphᚋbillᚐKey(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNUpstreamQuota2githubᚗcomᚋcoingraphᚋcoingraphᚋbillᚐQuota(ctx context.Context, sel ast.SelectionSet, v bill.Quota) graphql.Marshaler {
+	return ec._UpstreamQuota(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNUpstreamQuota2ᚕgithubᚗcomᚋcoingraphᚋcoingraphᚋbillᚐQuotaᚄ(ctx context.Context, sel ast.SelectionSet, v []bill.Quota) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNUpstreamQuota2githubᚗcomᚋcoingraphᚋcoingraphᚋbillᚐQuota(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) marshalN__Directive2githubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐDirective(ctx context.Context, sel ast.SelectionSet, v introspection.Directive) graphql.Marshaler {
@@ -10591,6 +11823,25 @@ func (ec *executionContext) marshalOTime2ᚖtimeᚐTime(ctx context.Context, sel
 	_ = ctx
 	res := graphql.MarshalTime(*v)
 	return res
+}
+
+func (ec *executionContext) marshalOUpstream2ᚕgithubᚗcomᚋcoingraphᚋcoingraphᚋbillᚐUpstreamᚄ(ctx context.Context, sel ast.SelectionSet, v []bill.Upstream) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNUpstream2githubᚗcomᚋcoingraphᚋcoingraphᚋbillᚐUpstream(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) marshalOViewer2ᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋauthᚐActor(ctx context.Context, sel ast.SelectionSet, v *auth.Actor) graphql.Marshaler {

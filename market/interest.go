@@ -19,8 +19,8 @@ type interestShard struct {
 }
 
 const (
-	interestFor = time.Hour // how long a pair counts as asked for
-	maxInterest = 2048      // pairs in a shard; when full, it forgets those that were not asked for in the last tenth of interestFor, or all
+	interestFor = 7 * 24 * time.Hour // how long a pair counts as asked for
+	maxInterest = 2048               // pairs in a shard; when full, it forgets those that were not asked for in the last tenth of interestFor, or all
 )
 
 func (in *interest) shard(p Pair) *interestShard {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/coingraph/coingraph/audit"
 	"github.com/coingraph/coingraph/auth"
+	"github.com/coingraph/coingraph/bill"
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/limit"
 	"github.com/coingraph/coingraph/loaders"
@@ -26,6 +27,7 @@ type Resolver struct {
 	Log    audit.Store
 	Meter  limit.Meter
 	Keys   *auth.Registry
+	Bill   *bill.Service
 }
 
 // Prices answers for each asset in each currency: asset by asset, currency by currency.

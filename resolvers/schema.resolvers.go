@@ -11,6 +11,7 @@ import (
 
 	"github.com/coingraph/coingraph/audit"
 	"github.com/coingraph/coingraph/auth"
+	"github.com/coingraph/coingraph/bill"
 	"github.com/coingraph/coingraph/graph"
 	"github.com/coingraph/coingraph/limit"
 	"github.com/coingraph/coingraph/market"
@@ -72,8 +73,16 @@ func (r *queryResolver) APIKeys(ctx context.Context) ([]auth.StoredKey, error) {
 	return r.Keys.Keys(ctx)
 }
 
+func (r *queryResolver) Upstreams(ctx context.Context) ([]bill.Upstream, error) {
+	return r.Bill.Upstreams(ctx)
+}
+
 func (r *queryResolver) LogExport(ctx context.Context, filter *audit.Filter, first *int, after *string) (*audit.Page, error) {
 	return r.logs(ctx, filter, first, after)
+}
+
+func (r *upstreamResolver) Spend(ctx context.Context, obj *bill.Upstream, by bill.By, since *time.Time) ([]bill.Row, error) {
+	return r.Bill.Spend(ctx, obj.Name, by, since)
 }
 
 func (r *viewerResolver) Limits(ctx context.Context, obj *auth.Actor) ([]limit.Limit, error) {
@@ -86,11 +95,14 @@ func (r *Resolver) Mutation() graph.MutationResolver { return &mutationResolver{
 
 func (r *Resolver) Query() graph.QueryResolver { return &queryResolver{r} }
 
+func (r *Resolver) Upstream() graph.UpstreamResolver { return &upstreamResolver{r} }
+
 func (r *Resolver) Viewer() graph.ViewerResolver { return &viewerResolver{r} }
 
 type (
 	assetResolver    struct{ *Resolver }
 	mutationResolver struct{ *Resolver }
 	queryResolver    struct{ *Resolver }
+	upstreamResolver struct{ *Resolver }
 	viewerResolver   struct{ *Resolver }
 )

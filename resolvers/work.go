@@ -7,6 +7,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/lexer"
 
+	"github.com/coingraph/coingraph/bill"
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/limit"
 	"github.com/coingraph/coingraph/market"
@@ -225,6 +226,8 @@ func (m *measurement) field(f *ast.Field, at place) place {
 	case "Query.logExport":
 		below.rows = rowsOf(args)
 		m.units[limit.LogExport]++
+	case "Upstream.spend":
+		below.parents = at.parents * bill.MaxRows
 	case "AssetConnection.nodes", "AssetConnection.edges", "LogConnection.nodes", "LogConnection.edges", "Grid.columns":
 		below.parents = at.parents * at.rows
 	case "Asset.price":

@@ -31,6 +31,8 @@ type backend interface {
 	exists(ctx context.Context, table string) (bool, error)
 	// forUpdate ends a SELECT that locks its rows for the rest of the transaction.
 	forUpdate() string
+	// clock is an expression of the database's time in Unix ms.
+	clock() string
 	// unavailable tells whether an error means that the database cannot serve now, rather than that we made a mistake.
 	unavailable(err error) bool
 	ddl() ddl
@@ -46,6 +48,7 @@ type advisoryLock int32
 const (
 	lockMigrations advisoryLock = iota + 1
 	lockLog
+	lockQuota
 )
 
 // names is the one place that decides how SQLite, which has no schemas in a file, spells a table's name.

@@ -70,6 +70,7 @@ func (s *sqlite) named(query string) string { return s.names.Replace(query) }
 func (s *sqlite) reads() *bun.DB            { return s.reader }
 func (s *sqlite) writes() *bun.DB           { return s.writer }
 func (s *sqlite) forUpdate() string         { return "" }
+func (s *sqlite) clock() string             { return "CAST(unixepoch('subsec') * 1000 AS INTEGER)" }
 
 func (s *sqlite) close() error {
 	// The writer is last: the last connection to close folds the write-ahead log into the file, which a reader may not.
@@ -153,7 +154,7 @@ func (s *sqlite) unavailable(err error) bool {
 		return true
 	case sqlite3.SQLITE_ERROR:
 		// There is no code for a table that is not there yet. This one is of the newest migration.
-		migrated, err := s.exists(context.Background(), "onchain.coverage")
+		migrated, err := s.exists(context.Background(), "ops.upstream_calls")
 		return err == nil && !migrated
 	}
 	return false

@@ -10,6 +10,8 @@ import (
 
 	"github.com/coingraph/coingraph/audit"
 	"github.com/coingraph/coingraph/auth"
+	"github.com/coingraph/coingraph/bill"
+	"github.com/coingraph/coingraph/limit/quota"
 	"github.com/coingraph/coingraph/market"
 )
 
@@ -17,6 +19,8 @@ var (
 	_ market.Store  = (*Store)(nil)
 	_ audit.Store   = (*Store)(nil)
 	_ auth.KeyStore = (*Store)(nil)
+	_ quota.Store   = (*Store)(nil)
+	_ bill.Store    = (*Store)(nil)
 )
 
 // Options say where the data is.
@@ -26,7 +30,7 @@ type Options struct {
 	Log         *slog.Logger // nil: no log
 }
 
-// Store is a database of market data, log entries and API keys. Its methods are safe for concurrent use; their errors are
+// Store is a database of market data, log entries, API keys, quotas and the bill. Its methods are safe for concurrent use; their errors are
 // those that the interfaces name, faults of kind StoreUnavailable, the context's own, or, for what should not happen,
 // anything else.
 type Store struct {

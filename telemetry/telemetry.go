@@ -1,5 +1,5 @@
-// Package telemetry carries what only observes through a context: the request's id and the tally of what the request
-// caused. Nothing in here may change an answer.
+// Package telemetry carries what only observes through a context: the request's id, the tally of what the request caused,
+// and whom the bill is for. Nothing in here may change an answer.
 package telemetry
 
 import (
@@ -69,6 +69,7 @@ func (t *Tally) Outcome() string {
 type (
 	tallyKey     struct{}
 	requestIDKey struct{}
+	callerKey    struct{}
 )
 
 // WithTally gives the context a tally of its own.
@@ -91,5 +92,17 @@ func WithRequestID(ctx context.Context, id string) context.Context {
 // RequestID is the id of the context's request, or "".
 func RequestID(ctx context.Context) string {
 	id, _ := ctx.Value(requestIDKey{}).(string)
+	return id
+}
+
+// WithCaller gives the context the caller for the bill: the id of an API key or a token's subject, never a secret. Work
+// that goes on without its first caller keeps it.
+func WithCaller(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, callerKey{}, id)
+}
+
+// Caller is whom the bill is for, or "".
+func Caller(ctx context.Context) string {
+	id, _ := ctx.Value(callerKey{}).(string)
 	return id
 }

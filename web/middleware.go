@@ -129,7 +129,8 @@ func (h *Handler) authenticate(next http.Handler) http.Handler {
 			return
 		}
 		lineOf(r).keyID = actor.ID
-		next.ServeHTTP(w, r.WithContext(h.opts.Resolver.Request(auth.WithActor(r.Context(), actor))))
+		ctx := telemetry.WithCaller(auth.WithActor(r.Context(), actor), actor.ID)
+		next.ServeHTTP(w, r.WithContext(h.opts.Resolver.Request(ctx)))
 	})
 }
 

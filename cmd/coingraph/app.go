@@ -18,9 +18,11 @@ import (
 
 	"github.com/coingraph/coingraph/audit"
 	"github.com/coingraph/coingraph/auth"
+	"github.com/coingraph/coingraph/bill"
 	"github.com/coingraph/coingraph/cache"
 	"github.com/coingraph/coingraph/config"
 	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/fetch"
 	"github.com/coingraph/coingraph/limit"
 	"github.com/coingraph/coingraph/market"
 	"github.com/coingraph/coingraph/resolvers"
@@ -42,6 +44,8 @@ type App struct {
 	log      *slog.Logger
 	store    *store.Store
 	redis    redis.UniversalClient // nil without Redis
+	source   *fetch.Source
+	ledger   *bill.Ledger
 	market   *market.Service
 	keys     *auth.Registry
 	recorder *audit.Recorder
@@ -77,8 +81,7 @@ func Open(cfg config.Config, o AppOptions) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	source, err := openSource(cfg, o)
-	if err != nil {
+	if err := a.openUpstream(o); err != nil {
 		return nil, err
 	}
 	currencies, err := currenciesOf(cfg.Currencies)
@@ -86,7 +89,7 @@ func Open(cfg config.Config, o AppOptions) (_ *App, err error) {
 		return nil, err
 	}
 	a.market = market.NewService(market.Options{
-		Store: a.store, Source: source, Cache: answers, Leases: leases, Currencies: currencies, Now: o.Now, Log: o.Log,
+		Store: a.store, Source: a.source, Cache: answers, Leases: leases, Currencies: currencies, Now: o.Now, Log: o.Log,
 		PriceTTL: cfg.TTL.Price, DailyTTL: cfg.TTL.ChartDaily, HourlyTTL: cfg.TTL.ChartHourly, OnChainTTL: cfg.TTL.OnChain, Budget: cfg.RequestTimeout,
 	})
 	a.recorder = audit.NewRecorder(audit.RecorderOptions{Store: a.store, Log: o.Log, Replica: replicaName(), Retention: cfg.LogRetention})
@@ -100,7 +103,7 @@ func Open(cfg config.Config, o AppOptions) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	resolver := &resolvers.Resolver{Market: a.market, Log: a.store, Meter: meter, Keys: a.keys}
+	resolver := &resolvers.Resolver{Market: a.market, Log: a.store, Meter: meter, Keys: a.keys, Bill: bill.NewService(a.ledger, a.source.Quotas)}
 	a.handler = web.New(web.Options{
 		Resolver: resolver,
 		GraphQL: resolvers.NewGraphQL(resolver, resolvers.GraphQLOptions{
@@ -131,6 +134,7 @@ func (a *App) Serve(ctx context.Context) error {
 	defer stopWorkers()
 	var group sync.WaitGroup
 	group.Go(func() { a.recorder.Run(workers) })
+	group.Go(func() { a.ledger.Run(workers) })
 	group.Go(func() { a.keys.Run(workers) })
 	a.migrate(workers)
 	if err := a.requireKey(workers); err != nil {

@@ -45,8 +45,19 @@ func redisClient(t *testing.T, url string) redis.UniversalClient {
 // clearCache takes what other tests cached out of a Redis or a Redis Cluster, and nothing else.
 func clearCache(t *testing.T, url string) {
 	t.Helper()
+	deleteKeys(t, url, "price:*", "chart:*", "onchain:*")
+}
+
+// forgetQuotas takes what is kept of the provider's quota out of a Redis or a Redis Cluster.
+func forgetQuotas(t *testing.T, url string) {
+	t.Helper()
+	deleteKeys(t, url, "quota:{coingecko}*")
+}
+
+func deleteKeys(t *testing.T, url string, patterns ...string) {
+	t.Helper()
 	client := redisClient(t, url)
-	for _, pattern := range []string{"price:*", "chart:*", "onchain:*"} {
+	for _, pattern := range patterns {
 		for _, key := range keysOfAll(t, client, pattern) { // one by one: a cluster's keys are in different slots
 			if err := client.Del(t.Context(), key).Err(); err != nil {
 				t.Fatal(err)

@@ -16,8 +16,8 @@ import (
 // https://docs.coingecko.com/reference/coins-list
 func (c *Client) Assets(ctx context.Context, try Try) ([]market.Asset, error) {
 	var assets []market.Asset
-	err := try(ctx, coinsList.Path, func(ctx context.Context) error {
-		r, err := c.get(ctx, coinsList, "", "")
+	err := try(ctx, coinsList.Path, func(ctx context.Context, apiKey string) error {
+		r, err := c.get(ctx, apiKey, coinsList, "", "")
 		if err != nil {
 			return err
 		}
@@ -64,8 +64,8 @@ func (c *Client) decodeAssets(ctx context.Context, r *reply) ([]market.Asset, er
 // https://docs.coingecko.com/reference/simple-supported-currencies
 func (c *Client) SupportedCurrencies(ctx context.Context, try Try) ([]market.Currency, error) {
 	var supported []market.Currency
-	err := try(ctx, supportedVs.Path, func(ctx context.Context) error {
-		r, err := c.get(ctx, supportedVs, "", "")
+	err := try(ctx, supportedVs.Path, func(ctx context.Context, apiKey string) error {
+		r, err := c.get(ctx, apiKey, supportedVs, "", "")
 		if err != nil {
 			return err
 		}

@@ -23,8 +23,8 @@ func (c *Client) Series(ctx context.Context, try Try, key market.SeriesKey, miss
 		answers = append(answers, market.Fetched{Beyond: r, Source: Name, FetchedAt: now})
 	}
 	for _, w := range calls {
-		err := try(ctx, w.Path, func(ctx context.Context) error {
-			f, err := c.fetch(ctx, key, w, missing)
+		err := try(ctx, w.Path, func(ctx context.Context, apiKey string) error {
+			f, err := c.fetch(ctx, apiKey, key, w, missing)
 			if err == nil {
 				answers = append(answers, f)
 			}
@@ -38,9 +38,9 @@ func (c *Client) Series(ctx context.Context, try Try, key market.SeriesKey, miss
 }
 
 // fetch makes one call and reads its answer. A call may be a retry, some time after it was planned.
-func (c *Client) fetch(ctx context.Context, key market.SeriesKey, w window, missing []market.Range) (market.Fetched, error) {
+func (c *Client) fetch(ctx context.Context, apiKey string, key market.SeriesKey, w window, missing []market.Range) (market.Fetched, error) {
 	asked := c.now()
-	r, err := c.get(ctx, w.endpoint, key.Asset, "vs_currency="+url.QueryEscape(string(key.Currency))+"&"+w.query)
+	r, err := c.get(ctx, apiKey, w.endpoint, key.Asset, "vs_currency="+url.QueryEscape(string(key.Currency))+"&"+w.query)
 	if err != nil {
 		return market.Fetched{}, err
 	}

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/coingraph/coingraph/fetch/wire"
@@ -18,14 +17,14 @@ import (
 const Name = "coingecko"
 
 // Try makes one call: it runs call, perhaps with a shorter deadline, perhaps several times, perhaps not at all, and gives
-// the last error. The endpoint is the path with {id} for the asset's id.
+// the last error. The endpoint is the path with {id} for the asset's id; the key is the one of [Client.Keys] to send.
 type Try = wire.Try
 
 // Options are what a Client needs. Plan must be set.
 type Options struct {
 	Plan    Plan
 	BaseURL string   // with the path; "": the plan's host
-	Keys    []string // used in turn; exactly with plans that have keys
+	Keys    []string // the pool; exactly with plans that have keys
 
 	// Reach is how far back the plan's history goes, where that is not what plans of its kind have (Basic: two years).
 	// 0: by plan.
@@ -39,11 +38,10 @@ type Options struct {
 // Client asks CoinGecko. Its methods are safe for concurrent use. Their errors are faults of the upstream kinds.
 type Client struct {
 	access
-	wire    *wire.Client
-	keys    []string
-	nextKey atomic.Uint64
-	now     func() time.Time
-	log     *slog.Logger
+	wire *wire.Client
+	keys []string
+	now  func() time.Time
+	log  *slog.Logger
 }
 
 // New makes a Client. It sends nothing. No error has a key in it.
@@ -78,6 +76,9 @@ func New(o Options) (*Client, error) {
 // Name is the provider's name.
 func (c *Client) Name() string { return Name }
 
+// Keys are the pool: each call is told which of them to send.
+func (c *Client) Keys() []string { return c.keys }
+
 type (
 	endpoint = wire.Endpoint
 	reply    = wire.Reply
@@ -93,12 +94,12 @@ var (
 	marketChartRange = endpoint{Path: "/coins/{id}/market_chart/range", MaxBytes: 16 << 20}
 )
 
-// get makes one call. id is the asset's, for the endpoints that have one in their path. The reply is a 200 that says it is
-// JSON; all else is an error.
-func (c *Client) get(ctx context.Context, e endpoint, id, query string) (*reply, error) {
+// get makes one call with one of our keys. id is the asset's, for the endpoints that have one in their path. The reply is a
+// 200 that says it is JSON; all else is an error.
+func (c *Client) get(ctx context.Context, key string, e endpoint, id, query string) (*reply, error) {
 	var header http.Header
 	if c.keyHeader != "" {
-		header = http.Header{c.keyHeader: {c.keys[(c.nextKey.Add(1)-1)%uint64(len(c.keys))]}}
+		header = http.Header{c.keyHeader: {key}}
 	}
 	r, err := c.wire.Get(ctx, e, strings.Replace(e.Path, "{id}", url.PathEscape(id), 1), query, header)
 	if err != nil {

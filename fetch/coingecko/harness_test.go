@@ -15,7 +15,9 @@ import (
 )
 
 // once makes each call once, as a caller without patience does.
-func once(ctx context.Context, _ string, call func(context.Context) error) error { return call(ctx) }
+func once(ctx context.Context, _ string, call func(context.Context, string) error) error {
+	return call(ctx, testKey)
+}
 
 // upstream is a server that answers as a test says, and the requests that it saw.
 type upstream struct {

@@ -39,9 +39,9 @@ func (c *Client) Quotes(ctx context.Context, try Try, pairs []market.Pair) ([]ma
 	currencies = unique(currencies)
 	var quotes []market.Quote
 	for _, page := range pagesOf(unique(ids), currencies) {
-		err := try(ctx, simplePrice.Path, func(ctx context.Context) error {
+		err := try(ctx, simplePrice.Path, func(ctx context.Context, apiKey string) error {
 			asked := c.now()
-			r, err := c.get(ctx, simplePrice, "", page.query)
+			r, err := c.get(ctx, apiKey, simplePrice, "", page.query)
 			if err != nil {
 				return err
 			}

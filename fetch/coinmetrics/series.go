@@ -82,7 +82,7 @@ func (c *Client) Series(ctx context.Context, try Try, key market.SeriesKey, miss
 	var answers []market.Fetched
 	for _, w := range calls {
 		for page := ""; ; {
-			err := try(ctx, assetMetrics.Path, func(ctx context.Context) error {
+			err := try(ctx, assetMetrics.Path, func(ctx context.Context, _ string) error {
 				f, next, err := c.fetch(ctx, s, w, page)
 				if err != nil {
 					return err

@@ -50,7 +50,7 @@ func (c *Client) Quotes(ctx context.Context, try Try, pairs []market.Pair) ([]ma
 		if len(assets) == 1 {
 			e, id = ticker, c.ids[assets[0]][0]
 		}
-		err := try(ctx, e.Path, func(ctx context.Context) error {
+		err := try(ctx, e.Path, func(ctx context.Context, _ string) error {
 			got, err := c.fetchQuotes(ctx, e, id, assets, page)
 			quotes = append(quotes, got...)
 			return err

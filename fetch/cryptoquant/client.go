@@ -32,11 +32,11 @@ type Options struct {
 
 // Client asks CryptoQuant. Its methods are safe for concurrent use. Their errors are faults of the upstream kinds.
 type Client struct {
-	wire   *wire.Client
-	header http.Header
-	now    func() time.Time
-	log    *slog.Logger
-	plan   plan
+	wire *wire.Client
+	keys []string
+	now  func() time.Time
+	log  *slog.Logger
+	plan plan
 
 	mu         sync.Mutex
 	deprecated map[string]bool // the endpoints whose deprecation was logged
@@ -52,7 +52,7 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		wire: calls, header: http.Header{"Authorization": {"Bearer " + o.Key}}, now: o.Now, log: o.Log,
+		wire: calls, keys: []string{o.Key}, now: o.Now, log: o.Log,
 		plan: plan{turn: make(chan struct{}, 1)}, deprecated: make(map[string]bool),
 	}
 	if c.now == nil {
@@ -67,9 +67,12 @@ func New(o Options) (*Client, error) {
 // Name is the provider's name.
 func (c *Client) Name() string { return Name }
 
-// get makes one call. The reply is a 200 that says it is JSON; all else is an error.
-func (c *Client) get(ctx context.Context, e wire.Endpoint, path, query string) (*wire.Reply, error) {
-	r, err := c.wire.Get(ctx, e, path, query, c.header)
+// Keys are the pool of one key that each call sends.
+func (c *Client) Keys() []string { return c.keys }
+
+// get makes one call with the key. The reply is a 200 that says it is JSON; all else is an error.
+func (c *Client) get(ctx context.Context, key string, e wire.Endpoint, path, query string) (*wire.Reply, error) {
+	r, err := c.wire.Get(ctx, e, path, query, http.Header{"Authorization": {"Bearer " + key}})
 	if err != nil {
 		return nil, err
 	}

@@ -95,8 +95,8 @@ func (c *Client) reachOf(ctx context.Context, try Try) reach {
 	if known, fresh = c.plan.current(c.now()); fresh {
 		return known // somebody else has asked meanwhile
 	}
-	err := try(ctx, discovery.Path, func(ctx context.Context) error {
-		r, err := c.get(ctx, discovery, discovery.Path, "")
+	err := try(ctx, discovery.Path, func(ctx context.Context, key string) error {
+		r, err := c.get(ctx, key, discovery, discovery.Path, "")
 		if err != nil {
 			return err
 		}

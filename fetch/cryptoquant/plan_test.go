@@ -114,7 +114,7 @@ func TestPlanWithoutWindow(t *testing.T) {
 func TestPlanGoesThroughTry(t *testing.T) {
 	var seen []string
 	u := wiretest.Serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a call was made") })
-	refuse := func(_ context.Context, endpoint string, _ func(context.Context) error) error {
+	refuse := func(_ context.Context, endpoint string, _ func(context.Context, string) error) error {
 		seen = append(seen, endpoint)
 		return fault.Wrap(fault.QuotaExhausted, errors.New("no call"))
 	}

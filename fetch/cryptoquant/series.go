@@ -52,8 +52,8 @@ func (c *Client) Series(ctx context.Context, try Try, key market.SeriesKey, miss
 		w := calls[len(calls)-1]
 		calls = calls[:len(calls)-1]
 		var f market.Fetched
-		err := try(ctx, s.logged(), func(ctx context.Context) (err error) {
-			f, err = c.fetch(ctx, s, w)
+		err := try(ctx, s.logged(), func(ctx context.Context, key string) (err error) {
+			f, err = c.fetch(ctx, key, s, w)
 			return err
 		})
 		if err != nil {
@@ -75,10 +75,10 @@ func (c *Client) Series(ctx context.Context, try Try, key market.SeriesKey, miss
 }
 
 // fetch makes one call and reads its answer.
-func (c *Client) fetch(ctx context.Context, s series, w market.Range) (market.Fetched, error) {
+func (c *Client) fetch(ctx context.Context, key string, s series, w market.Range) (market.Fetched, error) {
 	asked := c.now()
 	e := wire.Endpoint{Path: s.logged(), MaxBytes: maxBytes}
-	r, err := c.get(ctx, e, s.endpoint(), s.query(w))
+	r, err := c.get(ctx, key, e, s.endpoint(), s.query(w))
 	if err != nil {
 		return market.Fetched{}, err
 	}

@@ -39,7 +39,7 @@ func TestRecorded(t *testing.T) {
 		c := client(t, u.URL, time.Date(2025, 12, 24, 9, 0, 0, 0, time.UTC))
 		s := series{metric{path: "flow-indicator/exchange-whale-ratio", field: "exchange_whale_ratio", flow: true}, market.Daily, "day", "btc"}
 		w := days(t, "2025-12-23", "2025-12-23")[0]
-		f, err := c.fetch(t.Context(), s, w)
+		f, err := c.fetch(t.Context(), wiretest.Key, s, w)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +53,7 @@ func TestRecorded(t *testing.T) {
 		}
 		// A value under any other name, such as value, is none.
 		s.field = "value"
-		_, err = c.fetch(t.Context(), s, w)
+		_, err = c.fetch(t.Context(), wiretest.Key, s, w)
 		wiretest.WantKind(t, "another key", err, fault.UpstreamNonsense)
 	}
 	if tested == 0 {

@@ -16,8 +16,9 @@ import (
 )
 
 // Try makes one call: it runs call, perhaps with a shorter deadline, perhaps several times, perhaps not at all, and gives
-// the last error. The endpoint is for the log and has neither ids nor secrets in it.
-type Try = func(ctx context.Context, endpoint string, call func(context.Context) error) error
+// the last error. The endpoint is for the log and the bill, and has neither ids nor secrets in it. The call is told which of
+// the provider's API keys to send.
+type Try = func(ctx context.Context, endpoint string, call func(ctx context.Context, key string) error) error
 
 // MaxErrorBytes is how much of an error's body is looked at.
 const MaxErrorBytes = 64 << 10

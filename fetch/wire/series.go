@@ -49,7 +49,7 @@ type Job struct {
 func (j Job) Do(ctx context.Context, try Try, fetch func(context.Context, market.Range) (market.Fetched, error)) ([]market.Fetched, error) {
 	answers := OutOfReach(j.Source, j.Beyond, j.Now)
 	for _, w := range j.Calls {
-		err := try(ctx, j.Endpoint, func(ctx context.Context) error {
+		err := try(ctx, j.Endpoint, func(ctx context.Context, _ string) error {
 			f, err := fetch(ctx, w)
 			if err == nil {
 				answers = append(answers, f)

@@ -1,4 +1,4 @@
-// Package storetest is what market.Store, audit.Store and auth.KeyStore promise, as tests that any implementation runs.
+// Package storetest is what market.Store, audit.Store, auth.KeyStore and bill.Store promise, as tests that any implementation runs.
 package storetest
 
 import (
@@ -14,6 +14,7 @@ import (
 
 	"github.com/coingraph/coingraph/audit"
 	"github.com/coingraph/coingraph/auth"
+	"github.com/coingraph/coingraph/bill"
 	"github.com/coingraph/coingraph/market"
 )
 
@@ -22,6 +23,7 @@ type Store interface {
 	market.Store
 	audit.Store
 	auth.KeyStore
+	bill.Store
 }
 
 // Opener makes a database that is empty and ready, and gives a function that connects to it: called twice, it gives two
@@ -40,6 +42,7 @@ func Run(t *testing.T, open Opener) {
 		{"Catalogue", catalogueTests},
 		{"Log", logTests},
 		{"Keys", keyTests},
+		{"Bill", billTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, test := range group.tests {

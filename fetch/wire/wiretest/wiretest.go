@@ -23,8 +23,10 @@ import (
 // Key is what tests give for a key.
 const Key = "test-key-0123456789abcdef"
 
-// Once makes each call once, as a caller without patience does.
-func Once(ctx context.Context, _ string, call func(context.Context) error) error { return call(ctx) }
+// Once makes each call once, with [Key], as a caller without patience does.
+func Once(ctx context.Context, _ string, call func(context.Context, string) error) error {
+	return call(ctx, Key)
+}
 
 var _ wire.Try = Once
 
