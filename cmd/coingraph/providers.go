@@ -10,37 +10,28 @@ import (
 	"github.com/coingraph/coingraph/fetch/coinmetrics"
 	"github.com/coingraph/coingraph/fetch/coinpaprika"
 	"github.com/coingraph/coingraph/fetch/cryptoquant"
-	"github.com/coingraph/coingraph/market"
 )
 
-// openSource joins the providers that the configuration names, in its order. The list of all assets is CoinGecko's in any
+// providersOf are the providers that the configuration names, in its order. The list of all assets is CoinGecko's in any
 // case, because ids are its.
-func openSource(cfg config.Config, o AppOptions) (market.Source, error) {
+func providersOf(cfg config.Config, o AppOptions) (lists fetch.Options, err error) {
 	named, err := openProviders(cfg, o)
 	if err != nil {
-		return nil, err
+		return lists, err
 	}
 	gecko, ok := named[coingecko.Name].(fetch.CatalogueProvider)
 	if !ok {
-		return nil, misconfigured("COINGECKO_PLAN", "there is no catalogue of assets without CoinGecko")
+		return lists, misconfigured("COINGECKO_PLAN", "there is no catalogue of assets without CoinGecko")
 	}
-	prices, err := inOrder[fetch.PriceProvider]("PRICE_PROVIDERS", cfg.PriceProviders, named)
-	if err != nil {
-		return nil, err
+	lists.Catalogue = []fetch.CatalogueProvider{gecko}
+	if lists.Prices, err = inOrder[fetch.PriceProvider]("PRICE_PROVIDERS", cfg.PriceProviders, named); err != nil {
+		return lists, err
 	}
-	charts, err := inOrder[fetch.SeriesProvider]("CHART_PROVIDERS", cfg.ChartProviders, named)
-	if err != nil {
-		return nil, err
+	if lists.Charts, err = inOrder[fetch.SeriesProvider]("CHART_PROVIDERS", cfg.ChartProviders, named); err != nil {
+		return lists, err
 	}
-	onChain, err := inOrder[fetch.MetricProvider]("ONCHAIN_PROVIDERS", cfg.OnChainProviders, named)
-	if err != nil {
-		return nil, err
-	}
-	u := cfg.Upstream
-	return fetch.New(fetch.Options{
-		Prices: prices, Charts: charts, OnChain: onChain, Catalogue: []fetch.CatalogueProvider{gecko},
-		Timeout: u.Timeout, Retries: u.Retries, Backoff: u.Backoff, BackoffMax: u.BackoffMax, Probe: u.Probe, Now: o.Now, Log: o.Log,
-	}), nil
+	lists.OnChain, err = inOrder[fetch.MetricProvider]("ONCHAIN_PROVIDERS", cfg.OnChainProviders, named)
+	return lists, err
 }
 
 // withoutKey stands for a provider that is not asked because it has no key, and none was insisted on.

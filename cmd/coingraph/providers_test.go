@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/coingraph/coingraph/config"
+	"github.com/coingraph/coingraph/fetch"
 	"github.com/coingraph/coingraph/fetch/simulator"
 	"github.com/coingraph/coingraph/market"
 )
@@ -37,10 +38,11 @@ func TestProvidersInOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		source, err := openSource(cfg, AppOptions{})
+		lists, err := providersOf(cfg, AppOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
+		source := fetch.New(lists)
 		charts, metrics := strings.Join(source.Providers(chart), " "), strings.Join(source.Providers(metric), " ")
 		if charts != test.charts || metrics != test.metrics || len(source.Offers()) != test.offers {
 			t.Errorf("%q: charts by %q, metrics by %q, %d offers", test.environ, charts, metrics, len(source.Offers()))
@@ -60,7 +62,7 @@ func TestWrongProvider(t *testing.T) {
 			t.Fatal(err)
 		}
 		name(&cfg)
-		_, err = openSource(cfg, AppOptions{})
+		_, err = providersOf(cfg, AppOptions{})
 		var e *config.Error
 		if !errors.As(err, &e) || e.Faults[0].Variable != variable {
 			t.Errorf("%s: %v", variable, err)
@@ -168,10 +170,11 @@ func TestOnChainProviders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := openSource(cfg, AppOptions{})
+	lists, err := providersOf(cfg, AppOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	source := fetch.New(lists)
 	key := market.SeriesKey{Asset: "bitcoin", Metric: market.MVRV, Interval: market.Daily}
 	end := market.Daily.Floor(time.Now().AddDate(0, 0, -2).UnixMilli())
 	missing := []market.Range{{From: end - 60*market.Daily.Step(), To: end}}

@@ -45,7 +45,7 @@ func redisClient(t *testing.T, url string) redis.UniversalClient {
 // clearCache takes what other tests cached out of a Redis or a Redis Cluster, and nothing else.
 func clearCache(t *testing.T, url string) {
 	t.Helper()
-	deleteKeys(t, url, "price:*", "chart:*")
+	deleteKeys(t, url, "price:*", "chart:*", "onchain:*")
 }
 
 // forgetQuotas takes what is kept of the provider's quota out of a Redis or a Redis Cluster.

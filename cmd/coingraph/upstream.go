@@ -6,14 +6,13 @@ import (
 	"github.com/coingraph/coingraph/bill"
 	"github.com/coingraph/coingraph/config"
 	"github.com/coingraph/coingraph/fetch"
-	"github.com/coingraph/coingraph/fetch/coingecko"
 	"github.com/coingraph/coingraph/limit/quota"
 )
 
 // openUpstream joins the providers on the quota that replicas share: in Redis, or without it in the database. Each call
 // is booked, and quotas whose counts are lost are rebuilt from that.
 func (a *App) openUpstream(o AppOptions) error {
-	gecko, err := openCoinGecko(a.cfg, o)
+	options, err := providersOf(a.cfg, o)
 	if err != nil {
 		return err
 	}
@@ -23,12 +22,10 @@ func (a *App) openUpstream(o AppOptions) error {
 		keeper = quota.NewRedis(a.redis)
 	}
 	u := a.cfg.Upstream
-	a.source = fetch.New(fetch.Options{
-		Prices: []fetch.PriceProvider{gecko}, Charts: []fetch.SeriesProvider{gecko}, Catalogue: []fetch.CatalogueProvider{gecko},
-		Timeout: u.Timeout, Retries: u.Retries, Backoff: u.Backoff, BackoffMax: u.BackoffMax, Probe: u.Probe,
-		Limits: ratesOf(a.cfg.UpstreamLimits), Quota: quota.Options{Keeper: keeper, History: a.ledger.History},
-		Now: o.Now, Log: a.log, OnCall: a.book,
-	})
+	options.Timeout, options.Retries, options.Backoff, options.BackoffMax, options.Probe = u.Timeout, u.Retries, u.Backoff, u.BackoffMax, u.Probe
+	options.Limits, options.Quota = ratesOf(a.cfg.UpstreamLimits), quota.Options{Keeper: keeper, History: a.ledger.History}
+	options.Now, options.Log, options.OnCall = o.Now, a.log, a.book
+	a.source = fetch.New(options)
 	return nil
 }
 
@@ -36,17 +33,6 @@ func (a *App) openUpstream(o AppOptions) error {
 func (a *App) book(c fetch.Call) {
 	a.ledger.Book(bill.Call{
 		At: time.Now(), Provider: c.Provider, Key: c.Key, Lane: c.Lane, Operation: c.Endpoint, Asset: c.Asset, Caller: c.Caller, Failed: c.Err != nil,
-	})
-}
-
-func openCoinGecko(cfg config.Config, o AppOptions) (*coingecko.Client, error) {
-	keys := make([]string, len(cfg.CoinGecko.Keys))
-	for i, k := range cfg.CoinGecko.Keys {
-		keys[i] = k.Reveal()
-	}
-	return coingecko.New(coingecko.Options{
-		BaseURL: cfg.CoinGecko.BaseURL, Plan: coingecko.Plan(cfg.CoinGecko.Plan), Keys: keys,
-		UserAgent: "coingraph/" + version, Now: o.Now, Log: o.Log,
 	})
 }
 
