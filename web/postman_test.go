@@ -175,7 +175,7 @@ func (op *operation) request(name string) pmItem {
 			if value == "" {
 				value = p.fallback
 			}
-			query = append(query, pmPair{Key: p.name, Value: value, Description: p.description, Disabled: !p.required && op.form != &graphQLErrors})
+			query = append(query, pmPair{Key: p.name, Value: value, Description: p.description, Disabled: !p.required && p.example == ""})
 		}
 	}
 	item.Request.URL = postmanURL(path, query)
