@@ -49,7 +49,8 @@ var arrows = map[string][]string{
 
 	"graph":       {"market", "auth", "audit", "limit", "jobs", "relay"},
 	"resolvers":   {"graph", "loaders", "market", "auth", "limit", "audit", "jobs", "fault", "relay"},
-	"web":         {"web/openapi", "resolvers", "market", "auth", "limit", "audit", "fault"},
+	"web":         {"web/gecko", "web/openapi", "resolvers", "market", "auth", "limit", "audit", "fault"},
+	"web/gecko":   {},
 	"web/openapi": {},
 
 	"cmd/*":      {everything},

@@ -58,7 +58,7 @@ func (h *Handler) observe(next http.Handler) http.Handler {
 				e.Status = http.StatusOK
 			}
 			level := slog.LevelInfo
-			if e.Status >= http.StatusInternalServerError {
+			if e.Status >= http.StatusInternalServerError && e.Status != http.StatusNotImplemented { // that is the client's
 				e.Level, level = audit.Error, slog.LevelError
 			}
 			if quiet[e.Route] {

@@ -210,12 +210,14 @@ func (op *operation) describeFaults(responses *openapi.Map[*openapi.Response]) {
 			response.Headers.Set("X-Request-Id", &openapi.Header{Ref: "#/components/headers/X-Request-Id"})
 			responses.Set(status, response)
 		}
-		media, ok := response.Content.Get(form.media)
-		if !ok {
-			media = &openapi.MediaType{Schema: form.schema}
-			response.Content.Set(form.media, media)
+		for _, name := range append([]string{form.media}, form.others...) {
+			media, ok := response.Content.Get(name)
+			if !ok {
+				media = &openapi.MediaType{Schema: form.schema}
+				response.Content.Set(name, media)
+			}
+			media.Examples.Set(kind.Code(), &openapi.Example{Summary: f.Safe(), Value: form.body(f, exampleRequestID, exampleTime)})
 		}
-		media.Examples.Set(kind.Code(), &openapi.Example{Summary: f.Safe(), Value: form.body(f, exampleRequestID, exampleTime)})
 		if f.RetryAfter > 0 {
 			response.Headers.Set("Retry-After", &openapi.Header{Ref: "#/components/headers/Retry-After"})
 		}

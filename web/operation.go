@@ -82,6 +82,7 @@ type content struct {
 // errorForm is how the errors of an operation look in the document. [Handler.fail] writes them.
 type errorForm struct {
 	media  string
+	others []string // media types that it also comes in
 	schema *openapi.Schema
 	body   func(f *fault.Error, requestID string, at time.Time) any
 	status func(fault.Kind) int // nil: [fault.Kind.Status]

@@ -216,7 +216,8 @@ func (h *Handler) data(w http.ResponseWriter, r *http.Request, a rendering) erro
 		header.Set("Age", strconv.Itoa(max(0, int(now.Sub(a.fetchedAt).Seconds()))))
 	}
 	header.Set("ETag", etag)
-	header.Add("Vary", strings.Join(append([]string{"X-API-Key", "Authorization"}, a.vary...), ", "))
+	// In one line, with what the middleware has put there.
+	header.Set("Vary", strings.Join(slices.Concat([]string{"X-API-Key", "Authorization"}, a.vary, header.Values("Vary")), ", "))
 	h.rateHeaders(w, r)
 	if matches(r.Header.Values("If-None-Match"), etag) {
 		w.WriteHeader(http.StatusNotModified)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/market"
+	"github.com/coingraph/coingraph/web/gecko"
 )
 
 const chartDescription = "Prices, market capitalisations and 24 h volumes as the provider sent them, with its own stamps in Unix milliseconds. " +
@@ -32,7 +33,7 @@ func (h *Handler) geckoChart() *operation {
 	op.answers, op.faults = chartAnswers(), chartFaults
 	op.serve = func(w http.ResponseWriter, r *http.Request, p *parameters) error {
 		now := h.now()
-		span, all, _ := parseSpan(p.text("days"))
+		span, all, _ := gecko.Span(p.text("days"))
 		from := now.Add(-span)
 		if all || from.Before(market.Genesis()) {
 			from = market.Genesis()
@@ -54,8 +55,8 @@ func (h *Handler) geckoChartRange() *operation {
 	op.check = h.checkRange
 	op.answers, op.faults = chartAnswers(), chartFaults
 	op.serve = func(w http.ResponseWriter, r *http.Request, p *parameters) error {
-		from, _ := parseMoment(p.text("from"))
-		to, _ := parseMoment(p.text("to"))
+		from, _ := gecko.Moment(p.text("from"))
+		to, _ := gecko.Moment(p.text("to"))
 		return h.serveGeckoChart(w, r, p, from, to, endsNow(to, h.now()))
 	}
 	return op
@@ -68,8 +69,8 @@ func endsNow(to, now time.Time) bool { return to.After(now.Add(-5 * time.Minute)
 const tomorrow = 24 * time.Hour
 
 func (h *Handler) checkRange(p *parameters) []fault.Field {
-	from, okFrom := parseMoment(p.text("from"))
-	to, okTo := parseMoment(p.text("to"))
+	from, okFrom := gecko.Moment(p.text("from"))
+	to, okTo := gecko.Moment(p.text("to"))
 	now := h.now()
 	switch {
 	case !okFrom || !okTo: // said already
@@ -131,18 +132,18 @@ func (h *Handler) serveGeckoChart(w http.ResponseWriter, r *http.Request, p *par
 		return err
 	}
 	return h.data(w, r, geckoRendering(rendering{
-		body: appendSamples(nil, samples, precision(p, allDecimals)), fetchedAt: samples.FetchedAt, freshUntil: samples.FreshUntil,
+		body: appendSamples(nil, samples, precision(p, gecko.Full)), fetchedAt: samples.FetchedAt, freshUntil: samples.FreshUntil,
 	}))
 }
 
 // appendSamples appends the body of a chart. The precision is for prices only.
-func appendSamples(b []byte, s *market.Samples, decimals int) []byte {
+func appendSamples(b []byte, s *market.Samples, precision gecko.Precision) []byte {
 	points := s.Points
 	if s.Now != nil {
 		points = append(points, *s.Now)
 	}
 	b = slices.Grow(b, 48+3*40*len(points))
-	b = appendColumn(append(b, `{"prices":`...), points, market.MissingPrice, func(p *market.Sample) float64 { return rounded(p.Price, decimals) })
+	b = appendColumn(append(b, `{"prices":`...), points, market.MissingPrice, func(p *market.Sample) float64 { return precision.Round(p.Price, false) })
 	b = appendColumn(append(b, `,"market_caps":`...), points, market.MissingMarketCap, func(p *market.Sample) float64 { return p.MarketCap })
 	b = appendColumn(append(b, `,"total_volumes":`...), points, market.MissingVolume, func(p *market.Sample) float64 { return p.Volume })
 	return append(b, '}')

@@ -12,6 +12,7 @@ import (
 
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/market"
+	"github.com/coingraph/coingraph/web/gecko"
 	"github.com/coingraph/coingraph/web/openapi"
 )
 
@@ -41,7 +42,7 @@ func (h *Handler) uncached(w http.ResponseWriter, r *http.Request, body []byte) 
 // geckoCurrencies is https://docs.coingecko.com/reference/simple-supported-currencies
 func (h *Handler) geckoCurrencies() *operation {
 	op := h.geckoOperation("/simple/supported_vs_currencies", "geckoSupportedVsCurrencies", "The currencies", "Those of this server's whitelist. Costs one unit of `simple_price`.")
-	op.answers = []answer{{description: "In lower case.", headers: slices.Concat(cached, rated), content: []content{{
+	op.answers = []answer{{description: "In lower case.", headers: slices.Concat([]string{"ETag", "Cache-Control"}, rated), content: []content{{
 		plainJSON, listOf("", typed("", "string")), []string{"btc", "eth", "usd"},
 	}}}}
 	op.serve = func(w http.ResponseWriter, r *http.Request, _ *parameters) error {
@@ -135,8 +136,8 @@ func (h *Handler) serveGeckoMarkets(w http.ResponseWriter, r *http.Request, p *p
 		Currency: vsCurrency(p), Category: p.text("category"), Order: p.text("order"), Sparkline: flag(p, "sparkline"),
 		PriceChangePercentage: words(p, "price_change_percentage"), Locale: p.text("locale"), Precision: p.text("precision"),
 	}
-	q.PerPage, _ = parsePage(p.text("per_page"), maxPage)
-	q.Page, _ = parsePage(p.text("page"), maxPages)
+	q.PerPage, _ = gecko.Page(p.text("per_page"), maxPage)
+	q.Page, _ = gecko.Page(p.text("page"), maxPages)
 	switch by, list := selected(p); by {
 	case market.ByName:
 		q.Names = list
@@ -260,7 +261,7 @@ func (h *Handler) geckoHistory() *operation {
 		if err != nil {
 			return err
 		}
-		date, _ := parseDay(p.text("date"))
+		date, _ := gecko.Day(p.text("date"))
 		return h.passOn(w, r, market.SnapshotQuery{Asset: id, Date: date, Localization: !strings.EqualFold(p.text("localization"), "false")})
 	}
 	return op
@@ -270,7 +271,7 @@ func dayValues(h *Handler) values {
 	return values{
 		schema: &openapi.Schema{Type: openapi.Types{"string"}, Pattern: `^(\d\d-\d\d-\d{4}|\d{4}-\d\d-\d\d)$`},
 		check: func(field string, a argument) []fault.Field {
-			day, ok := parseDay(a.text)
+			day, ok := gecko.Day(a.text)
 			if !ok || day.Before(market.Genesis()) || day.After(h.now()) {
 				return bad(field, "must be a day from 2009-01-03 to today, such as 31-01-2026 or 2026-01-31")
 			}

@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -10,6 +9,7 @@ import (
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/market"
 	"github.com/coingraph/coingraph/resolvers"
+	"github.com/coingraph/coingraph/web/gecko"
 )
 
 // geckoSimplePrice is https://docs.coingecko.com/reference/simple-price
@@ -52,7 +52,7 @@ func (h *Handler) serveGeckoPrices(w http.ResponseWriter, r *http.Request, p *pa
 	slices.SortFunc(quoted, func(a, b resolvers.Quoted) int { return cmp.Compare(a.Word, b.Word) })
 	fields := geckoFields24h{
 		marketCap: flag(p, "include_market_cap"), volume: flag(p, "include_24hr_vol"), change: flag(p, "include_24hr_change"),
-		updated: flag(p, "include_last_updated_at"), decimals: precision(p, autoDecimals),
+		updated: flag(p, "include_last_updated_at"), precision: precision(p, gecko.Auto),
 	}
 	a := rendering{freshUntil: h.now(), body: []byte{'{'}}
 	first := true
@@ -79,7 +79,7 @@ func (h *Handler) serveGeckoPrices(w http.ResponseWriter, r *http.Request, p *pa
 // geckoFields24h is what an asset's object has in it.
 type geckoFields24h struct {
 	marketCap, volume, change, updated bool
-	decimals                           int
+	precision                          gecko.Precision
 }
 
 func (f geckoFields24h) append(b []byte, prices []*market.Price) []byte {
@@ -93,7 +93,7 @@ func (f geckoFields24h) append(b []byte, prices []*market.Price) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		member("", rounded(p.Raw.Price, f.decimalsOf(p)))
+		member("", f.precision.Round(p.Raw.Price, slices.Contains(coins, p.Currency)))
 		if f.marketCap {
 			b = append(b, ',')
 			member("_market_cap", p.Raw.MarketCap)
@@ -115,48 +115,5 @@ func (f geckoFields24h) append(b []byte, prices []*market.Price) []byte {
 	return append(b, '}')
 }
 
-func (f geckoFields24h) decimalsOf(p *market.Price) int {
-	if f.decimals == autoDecimals {
-		return geckoDecimals(p.Raw.Price, slices.Contains(coins, p.Currency))
-	}
-	return f.decimals
-}
-
 // coins are the currencies that are coins themselves, in which CoinGecko shows more decimals.
 var coins = []market.Currency{"btc", "eth", "ltc", "bch", "bnb", "eos", "xrp", "xlm", "link", "dot", "yfi", "sol", "bits", "sats"}
-
-// geckoDecimals is how CoinGecko rounds a price where no precision is asked for. It does not say how: this is what its
-// recorded answers have in common, which all are unchanged by it.
-func geckoDecimals(price float64, coin bool) int {
-	switch {
-	case price >= 20_000:
-		return 0
-	case coin && price >= 1:
-		return 6
-	case price >= 1.1:
-		return 2
-	case price >= 1:
-		return 3
-	case price >= 0.1 && !coin:
-		return 6
-	case price >= 1e-4:
-		return 8
-	case price <= 0:
-		return 0
-	default: // six significant digits
-		return 5 - int(math.Floor(math.Log10(price)))
-	}
-}
-
-// rounded is the double nearest to the decimal rounding; null stays null.
-func rounded(f float64, decimals int) float64 {
-	if decimals == allDecimals || f != f {
-		return f
-	}
-	var buf [400]byte
-	r, err := strconv.ParseFloat(string(strconv.AppendFloat(buf[:0], f, 'f', decimals, 64)), 64)
-	if err != nil { // cannot be: it is a number
-		return f
-	}
-	return r
-}

@@ -2,15 +2,13 @@ package web
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/market"
 	"github.com/coingraph/coingraph/resolvers"
+	"github.com/coingraph/coingraph/web/gecko"
 	"github.com/coingraph/coingraph/web/openapi"
 )
 
@@ -66,7 +64,7 @@ func flagParameter(name, description string) parameter {
 	return parameter{name: name, values: values{schema: &openapi.Schema{Type: openapi.Types{"boolean"}}}, example: "true", description: description}
 }
 
-func flag(p *parameters, name string) bool { return strings.EqualFold(p.text(name), "true") }
+func flag(p *parameters, name string) bool { return gecko.Flag(p.text(name)) }
 
 const maxWord = 128 // bytes of a name: more than any of CoinGecko's has
 
@@ -121,22 +119,15 @@ func selected(p *parameters) (market.Naming, []string) {
 	return market.ByID, nil
 }
 
-// Precision is how many decimals prices have.
-const (
-	allDecimals  = -1
-	autoDecimals = -2 // CoinGecko's own choice
-	maxDecimals  = 18
-)
-
 var precisionParameter = parameter{
 	name: "precision", example: "full", description: "How many decimals prices have: `full` or 0 to 18.",
 	values: values{
 		schema: &openapi.Schema{OneOf: []*openapi.Schema{
 			{Type: openapi.Types{"string"}, Const: "full"},
-			{Type: openapi.Types{"integer"}, Minimum: new(0.0), Maximum: new(float64(maxDecimals))},
+			{Type: openapi.Types{"integer"}, Minimum: new(0.0), Maximum: new(float64(gecko.MaxDecimals))},
 		}},
 		check: func(field string, a argument) []fault.Field {
-			if _, ok := parsePrecision(a.text); !ok {
+			if _, ok := gecko.ParsePrecision(a.text); !ok {
 				return bad(field, "must be full, or a whole number from 0 to 18")
 			}
 			return nil
@@ -144,61 +135,24 @@ var precisionParameter = parameter{
 	},
 }
 
-func parsePrecision(s string) (decimals int, ok bool) {
-	if s == "full" {
-		return allDecimals, true
-	}
-	if !precisionForm.MatchString(s) {
-		return 0, false
-	}
-	n, err := strconv.Atoi(s)
-	return n, err == nil && n <= maxDecimals
-}
-
 // precision is the precision asked for, or the fallback.
-func precision(p *parameters, fallback int) int {
-	if n, ok := parsePrecision(p.text("precision")); ok {
+func precision(p *parameters, fallback gecko.Precision) gecko.Precision {
+	if n, ok := gecko.ParsePrecision(p.text("precision")); ok {
 		return n
 	}
 	return fallback
 }
 
-// The forms of numbers: no sign, no exponent, no blanks, ASCII.
-var (
-	precisionForm = regexp.MustCompile(`^[0-9]{1,2}$`)
-	spanForm      = regexp.MustCompile(`^[0-9]{1,6}(\.[0-9]{1,9})?$`)
-	secondsForm   = regexp.MustCompile(`^[0-9]{1,11}(\.[0-9]{1,9})?$`)
-)
-
-// maxSpan is how many days can be asked for: more than there are.
-const maxSpan = 100_000
-
 const spanMessage = "must be a number of days above 0, such as 7 or 0.5, or max"
-
-// parseSpan reads a number of days, which may have a fraction. max is as long as there is anything.
-func parseSpan(s string) (span time.Duration, max, ok bool) {
-	if s == "max" {
-		return 0, true, true
-	}
-	if !spanForm.MatchString(s) {
-		return 0, false, false
-	}
-	days, err := strconv.ParseFloat(s, 64)
-	if err != nil || days > maxSpan {
-		return 0, false, false
-	}
-	span = time.Duration(days * 24 * float64(time.Hour))
-	return span, false, span >= time.Second
-}
 
 func spanValues() values {
 	return given(values{
 		schema: &openapi.Schema{OneOf: []*openapi.Schema{
-			{Type: openapi.Types{"number"}, ExclusiveMinimum: new(0.0), Maximum: new(float64(maxSpan))},
+			{Type: openapi.Types{"number"}, ExclusiveMinimum: new(0.0), Maximum: new(float64(gecko.MaxSpan))},
 			{Type: openapi.Types{"string"}, Const: "max"},
 		}},
 		check: func(field string, a argument) []fault.Field {
-			if _, _, ok := parseSpan(a.text); !ok {
+			if _, _, ok := gecko.Span(a.text); !ok {
 				return bad(field, spanMessage)
 			}
 			return nil
@@ -208,28 +162,13 @@ func spanValues() values {
 
 const momentMessage = "must be Unix seconds, or an ISO date with or without a time: 2026-01-31, 2026-01-31T12:00"
 
-// parseMoment reads Unix seconds or an ISO date with or without a time of day, in UTC where it does not say. What is
-// given in milliseconds is of the year 50000 and refused as the future.
-func parseMoment(s string) (time.Time, bool) {
-	if secondsForm.MatchString(s) || len(s) > 11 && !strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' }) {
-		seconds, err := strconv.ParseFloat(s, 64)
-		return time.UnixMilli(int64(min(seconds, 1e13) * 1000)).UTC(), err == nil
-	}
-	for _, layout := range []string{time.DateOnly, "2006-01-02T15:04", "2006-01-02T15:04:05", time.RFC3339} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t.UTC(), true
-		}
-	}
-	return time.Time{}, false
-}
-
 func momentValues() values {
 	return given(values{
 		schema: &openapi.Schema{OneOf: []*openapi.Schema{
 			{Type: openapi.Types{"integer"}}, {Type: openapi.Types{"string"}, Format: "date"}, {Type: openapi.Types{"string"}, Pattern: `^\d{4}-\d\d-\d\dT\d\d:\d\d`},
 		}},
 		check: func(field string, a argument) []fault.Field {
-			if _, ok := parseMoment(a.text); !ok {
+			if _, ok := gecko.Moment(a.text); !ok {
 				return bad(field, momentMessage)
 			}
 			return nil
@@ -237,33 +176,15 @@ func momentValues() values {
 	})
 }
 
-// parseDay reads a day as CoinGecko takes it: 31-01-2026, or in the newer form 2026-01-31.
-func parseDay(s string) (time.Time, bool) {
-	for _, layout := range []string{"02-01-2006", time.DateOnly} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t, true
-		}
-	}
-	return time.Time{}, false
-}
-
 // pageValues are positive whole numbers; what is above the most counts as that.
 func pageValues(most int) values {
 	return values{
 		schema: &openapi.Schema{Type: openapi.Types{"integer"}, Minimum: new(1.0)},
 		check: func(field string, a argument) []fault.Field {
-			if _, ok := parsePage(a.text, most); !ok {
+			if _, ok := gecko.Page(a.text, most); !ok {
 				return bad(field, "must be a whole number from 1 on")
 			}
 			return nil
 		},
 	}
-}
-
-func parsePage(s string, most int) (int, bool) {
-	if s == "" || len(s) > 9 || strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' }) {
-		return 0, false
-	}
-	n, err := strconv.Atoi(s)
-	return min(n, most), err == nil && n >= 1
 }

@@ -224,6 +224,7 @@ const demoText = `coingraph demo: the whole product in this process, on a simula
   Playground http://ADDR/playground
   GraphQL    http://ADDR/graphql
   REST       http://ADDR/docs   (/simple_price, /market_chart; description: /openapi.json)
+  CoinGecko  http://ADDR/api/v3 (the base URL for its clients)
   Simulator  http://SIM/api/v3 (CoinGecko's wire format)
   Keys       dev-public-key, dev-admin-key (in the header X-API-Key)
 

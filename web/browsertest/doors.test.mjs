@@ -8,8 +8,14 @@ import { adminKey, base, check, key, picture, windows } from './harness.mjs';
 
 const editor = (page) => page.locator('.graphiql-query-editor .CodeMirror');
 const query = (page) => editor(page).evaluate((e) => e.CodeMirror.getValue());
-const write = (page, text) => editor(page).evaluate((e, value) => e.CodeMirror.setValue(value), text);
-const answer = (page) => page.locator('.result-window .CodeMirror').evaluate((e) => e.CodeMirror.getValue());
+
+/** Writes a query, and waits until GraphiQL has read which operation it is. */
+async function write(page, text) {
+  await editor(page).evaluate((e, value) => e.CodeMirror.setValue(value), text);
+  const name = text.match(/query (\w+)/)?.[1];
+  await page.waitForFunction((n) => !n || document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror.operationName === n, name);
+}
+
 const run = (page) => page.getByRole('button', { name: 'Execute query' }).click();
 const status = (page, pattern) => page.locator('.status', { hasText: pattern }).waitFor();
 const titles = readFileSync(path.join(import.meta.dirname, '../ui/src/examples.graphql'), 'utf8').match(/(?<=^### ).*$/gm);
