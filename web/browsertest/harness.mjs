@@ -86,9 +86,9 @@ export const windows = {
   'mobile-dark': { colorScheme: 'dark', viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true },
 };
 
-/** Fails where a page scrolls sideways, and takes its picture. */
-export async function picture(page, name) {
+/** Fails where a page scrolls sideways, and takes its picture; of what is very long, only what the window shows. */
+export async function picture(page, name, fullPage = true) {
   const { scroll, client } = await page.evaluate(() => ({ scroll: document.documentElement.scrollWidth, client: document.documentElement.clientWidth }));
   assert.ok(scroll <= client, `scrolls sideways: ${scroll} > ${client}`);
-  await page.screenshot({ path: path.join(shots, `${name}.png`), fullPage: true });
+  await page.screenshot({ path: path.join(shots, `${name}.png`), fullPage });
 }
