@@ -47,7 +47,7 @@ after(() => browser?.close());
 
 /** Runs a check on a page of its own, and afterwards looks for what must never happen. */
 export function check(name, options, body) {
-  test(name, { skip, timeout: 60_000 }, async () => {
+  test(name, { skip, timeout: 180_000 }, async () => {
     const { tolerated, ...contextOptions } = options;
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: 'de-DE', timezoneId: 'Asia/Tokyo', ...contextOptions });
     const faults = [];
@@ -63,7 +63,7 @@ export function check(name, options, body) {
       new PerformanceObserver((list) => list.getEntries().forEach((e) => { globalThis.shifts += e.hadRecentInput ? 0 : e.value; })).observe({ type: 'layout-shift', buffered: true });
     });
     const page = await context.newPage();
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(60_000);
     page.on('pageerror', (error) => faults.push(`an exception: ${error.stack}`));
     page.on('console', (message) => {
       const bad = message.type() === 'error' || message.type() === 'warning';
