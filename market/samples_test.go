@@ -63,8 +63,12 @@ func TestSamplesWalk(t *testing.T) {
 	null := math.NaN()
 	// From 7:02 on: the sample of 7:00:12 is before that.
 	want := []market.Sample{
-		{at(8, 12_345), 7, 0, null, 0}, {at(9, 12_345), 7, null, 9, market.MissingMarketCap},
-		{at(10, 0), 6, 8, 9, 0}, {at(10, 12_345), 7, 8, 9, 0}, {at(11, 12_345), 7, 8, 9, 0}, {at(12, 12_345), 7, 8, 9, 0},
+		{at(8, 12_345), 7, 0, null, 0},
+		{at(9, 12_345), 7, null, 9, market.MissingMarketCap},
+		{at(10, 0), 6, 8, 9, 0},
+		{at(10, 12_345), 7, 8, 9, 0},
+		{at(11, 12_345), 7, 8, 9, 0},
+		{at(12, 12_345), 7, 8, 9, 0},
 	}
 	check := func(what string, got *market.Samples, now *market.Sample) {
 		t.Helper()

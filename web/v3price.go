@@ -35,8 +35,10 @@ func (h *Handler) geckoSimplePrice() *operation {
 	}
 	op.answers = []answer{{
 		description: "The prices by the word that was asked for.", headers: slices.Concat(cached, rated),
-		content: []content{{plainJSON, keyedBy("By id, name or symbol.", keyedBy("By currency.", typed("", "number", "null"))),
-			map[string]any{"bitcoin": map[string]any{"usd": 136459, "last_updated_at": 1795518562}}}},
+		content: []content{{
+			plainJSON, keyedBy("By id, name or symbol.", keyedBy("By currency.", typed("", "number", "null"))),
+			map[string]any{"bitcoin": map[string]any{"usd": 136459, "last_updated_at": 1795518562}},
+		}},
 	}}
 	op.faults = slices.DeleteFunc(slices.Clone(upstreamFaults), func(k fault.Kind) bool { return k == fault.NotFound })
 	op.serve = h.serveGeckoPrices
