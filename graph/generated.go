@@ -1671,6 +1671,7 @@ input Freshness {
   staleIfErrorSeconds: Int
 }
 
+"Prices, history and assets for everybody with a key; the log and the keys for admins."
 type Query {
   """
   The current prices of assets, in the order asked: asset by asset, currency by currency.
@@ -1683,6 +1684,7 @@ type Query {
     assets: [ID!]!
     "The currencies to quote each asset in."
     currencies: [Currency!]! = [USD]
+    "Leave to serve older data; none when left out."
     freshness: Freshness
   ): [SimplePrice]
 
@@ -1696,9 +1698,13 @@ type Query {
   marketChart(
     "CoinGecko's asset id, such as ` + "`" + `bitcoin` + "`" + `."
     asset: ID!
+    "The currency to quote in."
     currency: Currency! = USD
+    "How far back: 30 gives 30 daily or 720 hourly points."
     days: Days!
+    "The step of the points."
     interval: Interval! = DAILY
+    "Leave to serve older data; none when left out."
     freshness: Freshness
   ): MarketChart
 
@@ -1766,9 +1772,17 @@ type Query {
   upstreams: [Upstream!] @auth(requires: ADMIN)
 
   "The request log, oldest entries first. For admins."
-  logExport(filter: LogFilter, first: Int, after: String): LogConnection @auth(requires: ADMIN)
+  logExport(
+    "All entries when left out."
+    filter: LogFilter
+    "The size of a page, 1 to 250; 50 when left out."
+    first: Int
+    "The ` + "`" + `endCursor` + "`" + ` of the page before."
+    after: String
+  ): LogConnection @auth(requires: ADMIN)
 }
 
+"What admins may change."
 type Mutation {
   """
   Makes an API key. Its secret is in this answer and nowhere else: only a hash of it is stored.
@@ -1886,7 +1900,9 @@ type Viewer {
   id: ID!
   "The key's name, or the token's subject."
   name: String
+  "Decides the limits."
   tier: String!
+  "Decides which fields may be asked."
   role: Role!
   "One for each endpoint that the tier may ask."
   limits: [Limit!]!
@@ -1898,6 +1914,7 @@ type Limit {
   endpoint: String!
   "Units in a window: a chart or a metric is one, a price a hundredth, rounded up for each field."
   limit: Int!
+  "Units left in this window."
   remaining: Int!
   "The end of the window."
   resetsAt: Time!
@@ -1920,7 +1937,9 @@ type ApiKey {
 
 "A new API key with its secret, which cannot be seen again."
 type CreatedApiKey {
+  "The key without its secret."
   key: ApiKey!
+  "What the client sends. Keep it: it is nowhere else."
   secret: String!
 }
 
@@ -1930,6 +1949,7 @@ type Asset {
   id: ID!
   "The ticker symbol, such as ` + "`" + `btc` + "`" + `. Not unique; may be empty."
   symbol: String!
+  "Such as ` + "`" + `Bitcoin` + "`" + `."
   name: String!
   "The current price; null when there is none in this currency. The prices of a whole list of assets are fetched together."
   price(currency: Currency! = USD): SimplePrice @goField(forceResolver: true, batch: true)
@@ -1994,9 +2014,13 @@ type MarketChart {
 
 "One point of a chart: the sample nearest to the instant."
 type ChartPoint {
+  "On the grid."
   timestamp: Time!
+  "Equal to what the provider sent."
   price: Float!
+  "Null where the provider does not know it."
   marketCap: Float
+  "What was traded in the 24 hours before."
   volume: Float
 }
 
@@ -2073,15 +2097,21 @@ type GridSeries {
 type Coverage {
   "No point that was asked for lacks."
   complete: Boolean!
+  "The first point; null when there is none."
   from: Time
+  "The last point; null when there is none."
   to: Time
+  "The ranges without points, ascending."
   holes: [Hole!]!
 }
 
 "A range without points, from the first instant that lacks to the next that does not."
 type Hole {
+  "The first instant that lacks."
   from: Time!
+  "The next instant that does not."
   to: Time!
+  "Why they lack."
   reason: HoleReason!
 }
 
@@ -2108,12 +2138,15 @@ type AssetConnection {
   totalCount: Int!
 }
 
+"An asset with its place in the list."
 type AssetEdge {
   cursor: String!
   node: Asset!
 }
 
+"Where a page ends."
 type PageInfo {
+  "There is a page after this one."
   hasNextPage: Boolean!
   "What ` + "`" + `after` + "`" + ` takes for the next page; null on an empty page."
   endCursor: String
@@ -2121,9 +2154,13 @@ type PageInfo {
 
 "How much a log entry matters."
 enum LogLevel {
+  "For whoever looks for a fault in the server."
   DEBUG
+  "What happened as it should."
   INFO
+  "Somebody should look at it some time."
   WARN
+  "Something failed."
   ERROR
 }
 
@@ -2153,6 +2190,7 @@ type LogConnection {
   totalCount: Int!
 }
 
+"A log entry with its place in the log."
 type LogEdge {
   cursor: String!
   node: LogEntry!

@@ -70,7 +70,7 @@ var (
 
 // graphQLErrors are the errors of requests that were not executed. GraphQL's presenter writes them.
 var graphQLErrors = errorForm{
-	media: responseJSON, schema: openapi.Ref("GraphQLResponse"),
+	media: responseJSON, others: []string{plainJSON}, schema: openapi.Ref("GraphQLResponse"),
 	body: func(f *fault.Error, _ string, _ time.Time) any {
 		extensions := map[string]any{"code": f.Kind.Code()}
 		if len(f.Fields) > 0 {

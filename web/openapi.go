@@ -29,6 +29,7 @@ const (
 var apiTags = []openapi.Tag{
 	{Name: tagPrices, Description: "Prices and charts, thin over the same resolvers as GraphQL."},
 	{Name: tagGraphQL, Description: "Exactly the fields you ask for. [The playground](/playground) has the schema and examples."},
+	geckoTag,
 	{Name: tagOperation, Description: "For whoever runs the server."},
 }
 
@@ -39,9 +40,11 @@ var securitySchemes = openapi.Map[*openapi.SecurityScheme]{
 
 const apiDescription = `A gateway to crypto market data. Numbers come out equal to what the provider sent; times are in UTC.
 
+On this server: [charts](/) · [playground for GraphQL](/playground) · [try these routes](/docs) · [read about them](/redoc) · [this description](/openapi.json)
+
 **Keys.** Send an API key in ` + "`X-API-Key`" + `, or a JWT as ` + "`Authorization: Bearer`" + `. An invalid one is refused even where a valid one stands beside it.
 
-**Errors** are ` + "`application/problem+json`" + ` (RFC 9457) with a ` + "`code`" + ` and, for invalid parameters, all of them in ` + "`errors`" + `. No error repeats a value that was sent.
+**Errors** are ` + "`application/problem+json`" + ` (RFC 9457) with a ` + "`code`" + ` and, for invalid parameters, all of them in ` + "`errors`" + `, without the values that were sent.
 
 **Limits** count work, not requests: ` + "`RateLimit-*`" + ` tells what is left of the endpoint with the least, ` + "`Retry-After`" + ` when to come back after a 429.
 
@@ -56,7 +59,7 @@ func document(operations []*operation) *openapi.Document {
 			License: &openapi.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 		},
 		Servers: []openapi.Server{{URL: "/", Description: "This server"}},
-		Tags:    append(slices.Clone(apiTags), geckoTag),
+		Tags:    apiTags,
 		Components: openapi.Components{
 			Schemas: slices.Concat(sharedSchemas, graphQLSchemas, geckoSchemas), Headers: slices.Concat(sharedHeaders, geckoSharedHeaders),
 			SecuritySchemes: slices.Concat(securitySchemes, geckoSchemes),
@@ -210,12 +213,14 @@ func (op *operation) describeFaults(responses *openapi.Map[*openapi.Response]) {
 			response.Headers.Set("X-Request-Id", &openapi.Header{Ref: "#/components/headers/X-Request-Id"})
 			responses.Set(status, response)
 		}
-		media, ok := response.Content.Get(form.media)
-		if !ok {
-			media = &openapi.MediaType{Schema: form.schema}
-			response.Content.Set(form.media, media)
+		for _, name := range append([]string{form.media}, form.others...) {
+			media, ok := response.Content.Get(name)
+			if !ok {
+				media = &openapi.MediaType{Schema: form.schema}
+				response.Content.Set(name, media)
+			}
+			media.Examples.Set(kind.Code(), &openapi.Example{Summary: f.Safe(), Value: form.body(f, exampleRequestID, exampleTime)})
 		}
-		media.Examples.Set(kind.Code(), &openapi.Example{Summary: f.Safe(), Value: form.body(f, exampleRequestID, exampleTime)})
 		if f.RetryAfter > 0 {
 			response.Headers.Set("Retry-After", &openapi.Header{Ref: "#/components/headers/Retry-After"})
 		}

@@ -82,6 +82,7 @@ type content struct {
 // errorForm is how the errors of an operation look in the document. [Handler.fail] writes them.
 type errorForm struct {
 	media  string
+	others []string // media types that it also comes in
 	schema *openapi.Schema
 	body   func(f *fault.Error, requestID string, at time.Time) any
 	status func(fault.Kind) int // nil: [fault.Kind.Status]
@@ -155,7 +156,6 @@ type values struct {
 type argument struct {
 	text  string
 	list  []string // of a list
-	given bool     // else the text is the declared fallback
 	twice bool     // given several times, which is refused already
 }
 
@@ -168,13 +168,13 @@ func (p *parameters) argument(r *http.Request, declared *parameter) argument {
 	var a argument
 	switch given := p.query[declared.name]; {
 	case declared.inPath:
-		a.text, a.given = pathParameter(r, declared.name), true
+		a.text = pathParameter(r, declared.name)
 	case len(given) > 1:
 		p.refuse(declared.name, mustBeOnce)
 		a.twice = true
 		return a
 	case len(given) == 1:
-		a.text, a.given = given[0], true
+		a.text = given[0]
 	default:
 		a.text = declared.fallback
 	}
@@ -200,9 +200,6 @@ func (p *parameters) text(name string) string { return p.of(name).text }
 
 // list is the value of a parameter that is a list; empty where it is absent.
 func (p *parameters) list(name string) []string { return p.of(name).list }
-
-// given tells whether the request has the parameter.
-func (p *parameters) given(name string) bool { return p.of(name).given }
 
 // route adds an operation to the router, behind the middleware of its access.
 func (h *Handler) route(r chi.Router, op *operation) {

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/coingraph/coingraph/audit"
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/web/openapi"
 )
@@ -101,11 +100,11 @@ func (h *Handler) logsExportOperation() *operation {
 			{name: "from", values: instantValues(), example: "2026-01-01T00:00:00Z", description: "The first instant, RFC 3339."},
 			{name: "to", values: instantValues(), example: "2036-01-01T00:00:00Z", description: "The instant after the last, RFC 3339."},
 			{name: "level", values: levelValues(), example: "INFO", description: "The level of the entries."},
-			{name: "event", values: textValues(audit.MaxText), example: "request", description: "The event's name, such as `request`."},
-			{name: "key", values: textValues(audit.MaxText), description: "The id of an API key, never the key."},
+			{name: "event", values: filterTextValues(), example: "request", description: "The event's name, such as `request`."},
+			{name: "key", values: filterTextValues(), description: "The id of an API key, never the key."},
 			{name: "status", values: integerValues(100, 599, "must be an HTTP status"), example: "200", description: "An HTTP status."},
-			{name: "provider", values: textValues(audit.MaxText), description: "The provider that was asked."},
-			{name: "requestId", values: textValues(audit.MaxText), description: "A request's `X-Request-Id`."},
+			{name: "provider", values: filterTextValues(), description: "The provider that was asked."},
+			{name: "requestId", values: filterTextValues(), description: "A request's `X-Request-Id`."},
 		},
 		check: checkLogFilter,
 		answers: []answer{{

@@ -46,7 +46,7 @@ type page struct{ file, policy string }
 
 // pages serves the charts, which draw the GraphQL API and are always there, and the documentation and the playground, which
 // are where they were built in.
-func (h *Handler) pages(r chi.Router) {
+func pages(r chi.Router, built map[string]*asset) {
 	for route, p := range map[string]page{
 		"/":            {"index.html", policyCharts},
 		"/page.js":     {"page.js", policyCharts},
@@ -55,7 +55,6 @@ func (h *Handler) pages(r chi.Router) {
 	} {
 		r.Get(route, p.serve(http.StatusOK))
 	}
-	built := builtAssets(builtFiles)
 	for route, p := range map[string]page{
 		"/docs":       {"docs.html", policyDocs},
 		"/redoc":      {"redoc.html", policyRedoc},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"github.com/coingraph/coingraph/fault"
 )
@@ -175,7 +176,7 @@ func (op *operation) request(name string) pmItem {
 			if value == "" {
 				value = p.fallback
 			}
-			query = append(query, pmPair{Key: p.name, Value: value, Description: p.description, Disabled: !p.required && op.form != &graphQLErrors})
+			query = append(query, pmPair{Key: p.name, Value: value, Description: p.description, Disabled: !p.required && p.example == ""})
 		}
 	}
 	item.Request.URL = postmanURL(path, query)
@@ -291,7 +292,7 @@ func servedExamples(t *testing.T) []example {
 	}
 	var served []example
 	for _, e := range readExamples(t) {
-		_, errs := gqlparser.LoadQuery(schema, e.query)
+		_, errs := gqlparser.LoadQueryWithRules(schema, e.query, rules.NewDefaultRules())
 		switch {
 		case errs != nil:
 			t.Errorf("%q: %v", e.title, errs)

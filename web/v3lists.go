@@ -42,7 +42,7 @@ func (h *Handler) uncached(w http.ResponseWriter, r *http.Request, body []byte) 
 // geckoCurrencies is https://docs.coingecko.com/reference/simple-supported-currencies
 func (h *Handler) geckoCurrencies() *operation {
 	op := h.geckoOperation("/simple/supported_vs_currencies", "geckoSupportedVsCurrencies", "The currencies", "Those of this server's whitelist. Costs one unit of `simple_price`.")
-	op.answers = []answer{{description: "In lower case.", headers: slices.Concat(cached, rated), content: []content{{
+	op.answers = []answer{{description: "In lower case.", headers: slices.Concat([]string{"ETag", "Cache-Control"}, rated), content: []content{{
 		plainJSON, listOf("", typed("", "string")), []string{"btc", "eth", "usd"},
 	}}}}
 	op.serve = func(w http.ResponseWriter, r *http.Request, _ *parameters) error {

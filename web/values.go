@@ -146,15 +146,15 @@ func instantValues() values {
 	}
 }
 
-// textValues are texts of at most so many bytes.
-func textValues(most int) values {
+// filterTextValues are the texts of a log filter.
+func filterTextValues() values {
 	return values{
-		schema: &openapi.Schema{Type: openapi.Types{"string"}, MaxLength: most},
+		schema: &openapi.Schema{Type: openapi.Types{"string"}, MaxLength: audit.MaxText},
 		check: func(field string, a argument) []fault.Field {
-			if len(a.text) <= most {
+			if len(a.text) <= audit.MaxText {
 				return nil
 			}
-			return []fault.Field{{Field: field, Message: fmt.Sprintf("must be a text of at most %d bytes", most)}}
+			return []fault.Field{{Field: field, Message: fmt.Sprintf("must be a text of at most %d bytes", audit.MaxText)}}
 		},
 	}
 }

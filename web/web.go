@@ -80,7 +80,7 @@ func New(o Options) *Handler {
 	}))
 	r.MethodNotAllowed(h.handle(methodNotAllowed))
 
-	h.pages(r)
+	pages(r, builtAssets(builtFiles))
 	operations := h.operations()
 	for _, op := range operations {
 		h.route(r, op)

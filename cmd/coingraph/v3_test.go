@@ -104,50 +104,41 @@ func TestV3Doors(t *testing.T) {
 
 // TestV3Keyless: who has no key is a member of the tier that the operator names, counted by address, at /api/v3 only.
 func TestV3Keyless(t *testing.T) {
-	everyBackend(t, func(t *testing.T, s *server) {
-		s.stop()
-		s.env["ANONYMOUS_TIER"], s.env["RATE_LIMIT_WINDOW"] = "passers-by", "24h"
-		s.env["RATE_LIMITS"] = "passers-by/simple_price=2,public/*=1000,admin/*=1000"
-		s.env["API_KEYS"] = "known-" + randomName() + ":public:a-secret-of-somebody"
-		s.open()
-		const prices = "/api/v3/simple/price?ids=bitcoin&vs_currencies=usd"
-		if aRedis := s.env["REDIS_URL"]; aRedis != "" { // other tests' addresses are the same
-			client := redisClient(t, aRedis)
-			for _, k := range keysOfAll(t, client, "rate:{anonymous:*") {
-				if err := client.Del(t.Context(), k).Err(); err != nil {
-					t.Fatal(err)
-				}
-			}
+	s := start(t, nil) // whose meter is in memory, and exact on the busiest machine
+	s.stop()
+	s.env["ANONYMOUS_TIER"], s.env["RATE_LIMIT_WINDOW"] = "passers-by", "24h"
+	s.env["RATE_LIMITS"] = "passers-by/simple_price=2,public/*=1000,admin/*=1000"
+	s.env["API_KEYS"] = "known-" + randomName() + ":public:a-secret-of-somebody"
+	s.open()
+	const prices = "/api/v3/simple/price?ids=bitcoin&vs_currencies=usd"
+	for i, want := range []int{200, 200, 429, 429} {
+		r := s.do(http.MethodGet, prices, "", map[string]string{"X-Forwarded-For": fmt.Sprintf("192.0.2.%d", i)}, "")
+		if r.status != want {
+			t.Errorf("request %d: %d %s", i, r.status, r.body)
 		}
-		for i, want := range []int{200, 200, 429, 429} {
-			r := s.do(http.MethodGet, prices, "", map[string]string{"X-Forwarded-For": fmt.Sprintf("192.0.2.%d", i)}, "")
-			if r.status != want {
-				t.Errorf("request %d: %d %s", i, r.status, r.body)
-			}
-			if wait, err := strconv.Atoi(r.header.Get("Retry-After")); want == 429 && (err != nil || wait < 1 || errorCode(t, r.body) != 429) {
-				t.Errorf("request %d: Retry-After %q, %s", i, r.header.Get("Retry-After"), r.body)
-			}
+		if wait, err := strconv.Atoi(r.header.Get("Retry-After")); want == 429 && (err != nil || wait < 1 || errorCode(t, r.body) != 429) {
+			t.Errorf("request %d: Retry-After %q, %s", i, r.header.Get("Retry-After"), r.body)
 		}
-		if r := s.get("/api/v3/coins/bitcoin/market_chart?vs_currency=usd&days=1", ""); r.status != 403 {
-			t.Errorf("what the tier does not have: %d %s", r.status, r.body)
+	}
+	if r := s.get("/api/v3/coins/bitcoin/market_chart?vs_currency=usd&days=1", ""); r.status != 403 {
+		t.Errorf("what the tier does not have: %d %s", r.status, r.body)
+	}
+	if r := s.do(http.MethodGet, prices, "", map[string]string{"x-cg-demo-api-key": "wrong"}, ""); r.status != 401 {
+		t.Errorf("a wrong key: %d", r.status)
+	}
+	if r := s.get(prices, "a-secret-of-somebody"); r.status != 200 {
+		t.Errorf("a valid key at the same address: %d", r.status)
+	}
+	for _, path := range []string{"/simple_price?assets=bitcoin", "/graphql?query={viewer{id}}", "/logs/export"} {
+		if r := s.get(path, ""); r.status != 401 {
+			t.Errorf("%s without a key: %d", path, r.status)
 		}
-		if r := s.do(http.MethodGet, prices, "", map[string]string{"x-cg-demo-api-key": "wrong"}, ""); r.status != 401 {
-			t.Errorf("a wrong key: %d", r.status)
-		}
-		if r := s.get(prices, "a-secret-of-somebody"); r.status != 200 {
-			t.Errorf("a valid key at the same address: %d", r.status)
-		}
-		for _, path := range []string{"/simple_price?assets=bitcoin", "/graphql?query={viewer{id}}", "/logs/export"} {
-			if r := s.get(path, ""); r.status != 401 {
-				t.Errorf("%s without a key: %d", path, r.status)
-			}
-		}
-		var key struct{ Plan string }
-		r := s.get("/api/v3/key", "")
-		if err := json.Unmarshal([]byte(r.body), &key); err != nil || key.Plan != "passers-by" {
-			t.Errorf("%s", r.body)
-		}
-	})
+	}
+	var key struct{ Plan string }
+	r := s.get("/api/v3/key", "")
+	if err := json.Unmarshal([]byte(r.body), &key); err != nil || key.Plan != "passers-by" {
+		t.Errorf("%s", r.body)
+	}
 }
 
 // TestV3Refuses: whatever is wrong is said in CoinGecko's form, before anything is asked or charged.
@@ -495,66 +486,65 @@ func TestV3Documents(t *testing.T) {
 
 // TestV3Costs: CoinGecko's API has the same meter as all else, in units of work.
 func TestV3Costs(t *testing.T) {
-	everyBackend(t, func(t *testing.T, s *server) {
-		s.stop()
-		s.env["API_KEYS"], s.env["RATE_LIMIT_WINDOW"] = "cost-"+randomName()+":public:a-secret-for-costs", "24h"
-		s.env["RATE_LIMITS"] = "public/simple_price=1000,public/market_chart=500,admin/*=1000"
-		s.open()
-		const key = "a-secret-for-costs"
-		var list []any
-		r := s.get("/api/v3/coins/list", key)
-		if err := json.Unmarshal([]byte(r.body), &list); err != nil || len(list) < 300 {
-			t.Fatalf("%v %d", err, len(list))
+	s := start(t, nil) // whose meter is in memory, and exact on the busiest machine
+	s.stop()
+	s.env["API_KEYS"], s.env["RATE_LIMIT_WINDOW"] = "cost-"+randomName()+":public:a-secret-for-costs", "24h"
+	s.env["RATE_LIMITS"] = "public/simple_price=1000,public/market_chart=500,admin/*=1000"
+	s.open()
+	const key = "a-secret-for-costs"
+	var list []any
+	r := s.get("/api/v3/coins/list", key)
+	if err := json.Unmarshal([]byte(r.body), &list); err != nil || len(list) < 300 {
+		t.Fatalf("%v %d", err, len(list))
+	}
+	rows := (len(list) + 99) / 100
+	left := map[string]int{"simple_price": 1000 - rows, "market_chart": 500}
+	for _, c := range []struct {
+		path, endpoint string
+		units          int
+	}{
+		{"/ping", "simple_price", 0},
+		{"/key", "simple_price", 0},
+		{"/coins/bitcoin/tickers", "simple_price", 0},
+		{"/simple/price?ids=bitcoin&vs_currencies=usd", "simple_price", 1},
+		{"/simple/price?ids=nonesuch&vs_currencies=usd", "simple_price", 1},
+		{"/simple/price?vs_currencies=usd&ids=" + strings.Repeat("bitcoin,", 10), "simple_price", 1},
+		{"/simple/price?ids=bitcoin,ethereum,solana,cardano&vs_currencies=usd,eur,gbp,jpy,btc,eth,chf,sek,nok,dkk,pln,czk,huf,try,inr,idr,krw,cny,hkd,twd,aud,nzd,cad,mxn,brl,ars", "simple_price", 2},
+		{"/simple/supported_vs_currencies", "simple_price", 1},
+		{"/coins/list", "simple_price", rows},
+		{"/coins/list?include_platform=true", "simple_price", rows},
+		{"/coins/markets?vs_currency=usd", "simple_price", 1},
+		{"/coins/markets?vs_currency=usd&per_page=250", "simple_price", 3},
+		{"/coins/markets?vs_currency=usd&per_page=250&ids=bitcoin", "simple_price", 1},
+		{"/coins/bitcoin/market_chart?vs_currency=usd&days=max", "market_chart", 1},
+		{"/coins/bitcoin/market_chart/range?vs_currency=usd&from=2026-01-01&to=2026-01-02", "market_chart", 1},
+		{"/coins/bitcoin/ohlc?vs_currency=usd&days=1", "market_chart", 1},
+		{"/coins/bitcoin/history?date=01-01-2026", "market_chart", 1},
+		{"/coins/bitcoin/history?date=x", "market_chart", 0},
+	} {
+		left[c.endpoint] -= c.units
+		if r := s.get("/api/v3"+c.path, key); r.status >= 500 && r.status != 501 {
+			t.Errorf("%s: %d %s", c.path, r.status, r.body)
 		}
-		rows := (len(list) + 99) / 100
-		left := map[string]int{"simple_price": 1000 - rows, "market_chart": 500}
-		for _, c := range []struct {
-			path, endpoint string
-			units          int
-		}{
-			{"/ping", "simple_price", 0},
-			{"/key", "simple_price", 0},
-			{"/coins/bitcoin/tickers", "simple_price", 0},
-			{"/simple/price?ids=bitcoin&vs_currencies=usd", "simple_price", 1},
-			{"/simple/price?ids=nonesuch&vs_currencies=usd", "simple_price", 1},
-			{"/simple/price?vs_currencies=usd&ids=" + strings.Repeat("bitcoin,", 10), "simple_price", 1},
-			{"/simple/price?ids=bitcoin,ethereum,solana,cardano&vs_currencies=usd,eur,gbp,jpy,btc,eth,chf,sek,nok,dkk,pln,czk,huf,try,inr,idr,krw,cny,hkd,twd,aud,nzd,cad,mxn,brl,ars", "simple_price", 2},
-			{"/simple/supported_vs_currencies", "simple_price", 1},
-			{"/coins/list", "simple_price", rows},
-			{"/coins/list?include_platform=true", "simple_price", rows},
-			{"/coins/markets?vs_currency=usd", "simple_price", 1},
-			{"/coins/markets?vs_currency=usd&per_page=250", "simple_price", 3},
-			{"/coins/markets?vs_currency=usd&per_page=250&ids=bitcoin", "simple_price", 1},
-			{"/coins/bitcoin/market_chart?vs_currency=usd&days=max", "market_chart", 1},
-			{"/coins/bitcoin/market_chart/range?vs_currency=usd&from=2026-01-01&to=2026-01-02", "market_chart", 1},
-			{"/coins/bitcoin/ohlc?vs_currency=usd&days=1", "market_chart", 1},
-			{"/coins/bitcoin/history?date=01-01-2026", "market_chart", 1},
-			{"/coins/bitcoin/history?date=x", "market_chart", 0},
-		} {
-			left[c.endpoint] -= c.units
-			if r := s.get("/api/v3"+c.path, key); r.status >= 500 && r.status != 501 {
-				t.Errorf("%s: %d %s", c.path, r.status, r.body)
-			}
-			var body struct {
-				Plan      string
-				PerMinute *int `json:"rate_limit_request_per_minute"`
-				Limits    []struct {
-					Endpoint         string
-					Limit, Remaining int
-				}
-			}
-			r := s.get("/api/v3/key", key)
-			if err := json.Unmarshal([]byte(r.body), &body); err != nil || body.Plan != "public" || body.PerMinute == nil {
-				t.Fatalf("%v %s", err, r.body)
-			}
-			for _, l := range body.Limits {
-				if want := left[l.Endpoint]; l.Remaining != want {
-					t.Errorf("%s leaves %d of %s, want %d", c.path, l.Remaining, l.Endpoint, want)
-					left[l.Endpoint] = l.Remaining
-				}
+		var body struct {
+			Plan      string
+			PerMinute *int `json:"rate_limit_request_per_minute"`
+			Limits    []struct {
+				Endpoint         string
+				Limit, Remaining int
 			}
 		}
-	})
+		r := s.get("/api/v3/key", key)
+		if err := json.Unmarshal([]byte(r.body), &body); err != nil || body.Plan != "public" || body.PerMinute == nil {
+			t.Fatalf("%v %s", err, r.body)
+		}
+		for _, l := range body.Limits {
+			if want := left[l.Endpoint]; l.Remaining != want {
+				t.Errorf("%s leaves %d of %s, want %d", c.path, l.Remaining, l.Endpoint, want)
+				left[l.Endpoint] = l.Remaining
+			}
+		}
+	}
 }
 
 // TestV3Fails: what the server's plan does not have is told as CoinGecko tells it, and a failure with the time to wait.

@@ -47,7 +47,7 @@ after(() => browser?.close());
 
 /** Runs a check on a page of its own, and afterwards looks for what must never happen. */
 export function check(name, options, body) {
-  test(name, { skip, timeout: 60_000 }, async () => {
+  test(name, { skip, timeout: 180_000 }, async () => {
     const { tolerated, ...contextOptions } = options;
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: 'de-DE', timezoneId: 'Asia/Tokyo', ...contextOptions });
     const faults = [];
@@ -63,7 +63,7 @@ export function check(name, options, body) {
       new PerformanceObserver((list) => list.getEntries().forEach((e) => { globalThis.shifts += e.hadRecentInput ? 0 : e.value; })).observe({ type: 'layout-shift', buffered: true });
     });
     const page = await context.newPage();
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(60_000);
     page.on('pageerror', (error) => faults.push(`an exception: ${error.stack}`));
     page.on('console', (message) => {
       const bad = message.type() === 'error' || message.type() === 'warning';
@@ -86,9 +86,9 @@ export const windows = {
   'mobile-dark': { colorScheme: 'dark', viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true },
 };
 
-/** Fails where a page scrolls sideways, and takes its picture. */
-export async function picture(page, name) {
+/** Fails where a page scrolls sideways, and takes its picture; of what is very long, only what the window shows. */
+export async function picture(page, name, fullPage = true) {
   const { scroll, client } = await page.evaluate(() => ({ scroll: document.documentElement.scrollWidth, client: document.documentElement.clientWidth }));
   assert.ok(scroll <= client, `scrolls sideways: ${scroll} > ${client}`);
-  await page.screenshot({ path: path.join(shots, `${name}.png`), fullPage: true });
+  await page.screenshot({ path: path.join(shots, `${name}.png`), fullPage });
 }

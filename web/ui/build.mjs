@@ -30,7 +30,7 @@ const fixedRedoc = {
 
 const result = await build({
   absWorkingDir: here,
-  entryPoints: { playground: 'src/playground.jsx', 'playground-style': 'src/playground.css', redoc: 'src/redoc.jsx', docs: 'src/docs.js', 'docs-style': 'src/docs.css' },
+  entryPoints: { playground: 'src/playground.jsx', 'playground-style': 'src/playground.css', redoc: 'src/redoc.jsx', 'redoc-style': 'src/redoc.css', docs: 'src/docs.js', 'docs-style': 'src/docs.css' },
   outdir: out,
   bundle: true,
   minify: true,
