@@ -1,17 +1,29 @@
 package market
 
-// asked is a question for several values, some of them perhaps more than once.
+// asked is a question for several values about assets, some of them perhaps more than once.
 type asked[K comparable, V any] struct {
-	answers  []Answer[V] // index by index
-	at       map[K][]int // where each is asked for
-	distinct []K         // those that can exist, each once
+	answers  []Answer[V]    // index by index
+	at       map[K][]int    // where each is asked for
+	distinct []K            // those that can exist, each once, by the assets' present ids
+	old      map[int]string // index to the old id that was asked by; most often nil
+	named    func(v V, id string) V
 }
 
-// ask sorts a question out. What refuse gives an error for is answered with that.
-func ask[K comparable, V any](keys []K, refuse func(K) error) *asked[K, V] {
-	a := &asked[K, V]{answers: make([]Answer[V], len(keys)), at: make(map[K][]int, len(keys)), distinct: make([]K, 0, len(keys))}
+// ask sorts a question out. An unknown asset is answered with its fault. One that is asked for by an old id is looked up by
+// its present one and answered under the old one, as named says: who knows it goes on finding it.
+func ask[K comparable, V any](all *snapshot, keys []K, id func(*K) *string, named func(v V, id string) V) *asked[K, V] {
+	a := &asked[K, V]{
+		answers: make([]Answer[V], len(keys)), at: make(map[K][]int, len(keys)), distinct: make([]K, 0, len(keys)), named: named,
+	}
 	for i, k := range keys {
-		if err := refuse(k); err != nil {
+		asset := id(&k)
+		if now := all.canonical(*asset); now != *asset {
+			if a.old == nil {
+				a.old = make(map[int]string)
+			}
+			a.old[i], *asset = *asset, now
+		}
+		if err := all.refuse(*asset); err != nil {
 			a.answers[i].Err = err
 			continue
 		}
@@ -26,6 +38,9 @@ func ask[K comparable, V any](keys []K, refuse func(K) error) *asked[K, V] {
 func (a *asked[K, V]) answer(k K, v V, err error) {
 	for _, i := range a.at[k] {
 		a.answers[i] = Answer[V]{v, err}
+		if old, ok := a.old[i]; ok && err == nil {
+			a.answers[i].Value = a.named(v, old)
+		}
 	}
 }
 

@@ -5,6 +5,9 @@ type Asset struct {
 	ID     string `json:"id"`     // unique, lower case: "bitcoin"
 	Symbol string `json:"symbol"` // not unique, may be empty: "btc"
 	Name   string `json:"name"`
+	// Contracts are the asset's contracts, each as platform:address, ascending and separated by commas: what proves that an id
+	// was renamed. "" of a coin that has none.
+	Contracts string `json:"-"`
 }
 
 // AssetIDMessage says what an asset id is made of.

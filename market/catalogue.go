@@ -3,6 +3,7 @@ package market
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +29,7 @@ type snapshot struct {
 	haystack  []string       // what search looks in, lower case, index by index
 	words     func() *words  // by names and symbols
 	fetchedAt time.Time
+	aliases   map[string]string // old ids to present ones
 }
 
 const (
@@ -106,10 +108,32 @@ func (s *Service) loadCatalogue(ctx context.Context) (*snapshot, error) {
 			s.opts.Log.WarnContext(ctx, "the catalogue could not be renewed", "event", "catalogue.refresh", "fetched_at", current.fetchedAt, "error", err)
 		}
 	}
-	if s.catalogue.current.Swap(current) != current {
+	if current = s.withAliases(ctx, current); s.catalogue.current.Swap(current) != current {
 		s.opts.Log.InfoContext(ctx, "catalogue loaded", "event", "catalogue.refresh", "assets", len(current.assets), "fetched_at", current.fetchedAt)
 	}
 	return current, nil
+}
+
+// withAliases is the list with what the store knows of renamed ids; the same list if that is nothing new.
+func (s *Service) withAliases(ctx context.Context, list *snapshot) *snapshot {
+	var aliases []Alias
+	known := false
+	s.visitStore(ctx, "aliases", func(ctx context.Context) error {
+		var err error
+		aliases, err = s.opts.Store.Aliases(ctx)
+		known = err == nil
+		return err
+	})
+	byOld := make(map[string]string, len(aliases))
+	for _, a := range aliases {
+		byOld[a.Old] = a.New
+	}
+	if !known || maps.Equal(byOld, list.aliases) {
+		return list
+	}
+	renewed := *list
+	renewed.aliases = byOld
+	return &renewed
 }
 
 // RunCatalogue loads the catalogue and keeps it new until the context ends.
@@ -134,10 +158,13 @@ func (s *Service) Asset(ctx context.Context, id string) (Asset, error) {
 	if err != nil {
 		return Asset{}, err
 	}
-	if _, ok := all.byID[id]; !ok {
+	now := all.canonical(id)
+	if _, ok := all.byID[now]; !ok {
 		return Asset{}, unknownAsset(id)
 	}
-	return all.asset(id), nil
+	asset := all.asset(now)
+	asset.ID = id
+	return asset, nil
 }
 
 // Assets is a page of the assets that the query selects. Ids that are unknown are left out of the page and given apart.
@@ -151,7 +178,7 @@ func (s *Service) Assets(ctx context.Context, q AssetQuery) (page *AssetPage, un
 	if q.IDs == nil {
 		for i := range all.assets {
 			if rank, ok := all.rank(i, needle); ok {
-				found = append(found, ranked{strconv.Itoa(rank) + all.assets[i].ID, i})
+				found = append(found, ranked{strconv.Itoa(rank) + all.assets[i].ID, i, all.assets[i].ID})
 			}
 		}
 		if needle != "" {
@@ -159,13 +186,13 @@ func (s *Service) Assets(ctx context.Context, q AssetQuery) (page *AssetPage, un
 		}
 	} else {
 		for n, id := range q.IDs {
-			i, ok := all.byID[id]
+			i, ok := all.byID[all.canonical(id)]
 			if !ok {
 				unknown = append(unknown, id)
 				continue
 			}
 			if _, ok := all.rank(i, needle); ok {
-				found = append(found, ranked{"#" + string([]byte{byte(n >> 8), byte(n)}), i})
+				found = append(found, ranked{"#" + string([]byte{byte(n >> 8), byte(n)}), i, id})
 			}
 		}
 	}
@@ -184,6 +211,7 @@ func (s *Service) Assets(ctx context.Context, q AssetQuery) (page *AssetPage, un
 	page = &AssetPage{Nodes: make([]Asset, 0, end-start), TotalCount: len(found)}
 	for _, r := range found[start:end] {
 		page.Nodes = append(page.Nodes, all.assets[r.index])
+		page.Nodes[len(page.Nodes)-1].ID = r.id
 		page.cursors = append(page.cursors, relay.Cursor(r.position))
 	}
 	page.PageInfo.HasNextPage = end < len(found)
@@ -197,6 +225,7 @@ func (s *Service) Assets(ctx context.Context, q AssetQuery) (page *AssetPage, un
 type ranked struct {
 	position string
 	index    int
+	id       string // as it was asked for
 }
 
 // rank is how well an asset matches: 0 its id or symbol is the needle, 1 one of them begins with it, 2 its name begins with

@@ -37,6 +37,8 @@ type kind[V readable] interface {
 	// offered tells whether there is a provider of such a series.
 	offered(k SeriesKey) bool
 	read(r SeriesRequest, asset Asset, h History, window Range, providers []string) V
+	// named is the answer under an old id of the asset.
+	named(v V, id string) V
 	encode(r SeriesRequest, v V) []byte
 	decode(r SeriesRequest, asset Asset, b []byte) (V, error)
 }
@@ -48,6 +50,12 @@ func (charts) offered(SeriesKey) bool { return true } // which of them there are
 
 func (charts) read(r SeriesRequest, asset Asset, h History, window Range, providers []string) *Chart {
 	return readChart(r, asset, h, window, providers)
+}
+
+func (charts) named(c *Chart, id string) *Chart {
+	old := *c
+	old.Asset.ID = id
+	return &old
 }
 
 func (charts) encode(r SeriesRequest, c *Chart) []byte { return encodeChart(r, c) }
@@ -74,7 +82,7 @@ type seriesQuestion[V readable] struct {
 
 // askSeries sorts a question out. What nobody offers is answered already: it costs no look-up.
 func askSeries[V readable](s *Service, kind kind[V], all *snapshot, requests []SeriesRequest) *seriesQuestion[V] {
-	q := &seriesQuestion[V]{ask[SeriesRequest, V](requests, func(r SeriesRequest) error { return all.refuse(r.Asset) }), kind, all, s.opts.Now()}
+	q := &seriesQuestion[V]{ask(all, requests, func(r *SeriesRequest) *string { return &r.Asset }, kind.named), kind, all, s.opts.Now()}
 	q.distinct = slices.DeleteFunc(q.distinct, func(r SeriesRequest) bool {
 		if kind.offered(r.SeriesKey) {
 			return false

@@ -45,8 +45,10 @@ func (s *Service) Candidates(ctx context.Context, by Naming, asked []string) ([]
 		case BySymbol:
 			found = all.words().symbols[strings.ToLower(word)]
 		case ByID:
-			if i, ok := all.byID[word]; ok {
-				found = []int{i}
+			if i, ok := all.byID[all.canonical(word)]; ok {
+				asset := all.assets[i]
+				asset.ID = word // perhaps an old one
+				candidates[n] = []Asset{asset}
 			}
 		}
 		for _, i := range found {

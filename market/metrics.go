@@ -61,6 +61,12 @@ func (k metrics) read(r SeriesRequest, asset Asset, h History, window Range, pro
 	return m
 }
 
+func (metrics) named(m *MetricSeries, id string) *MetricSeries {
+	old := *m
+	old.Asset.ID = id
+	return &old
+}
+
 func (metrics) encode(r SeriesRequest, m *MetricSeries) []byte { return encodeMetric(r, m) }
 
 func (k metrics) decode(r SeriesRequest, asset Asset, b []byte) (*MetricSeries, error) {

@@ -28,8 +28,11 @@ type Store interface {
 	// Catalogue is the stored list of assets, ascending by id, and when it was fetched; an empty list and the zero time
 	// when there is none. When the stored list was not fetched after since, the list is nil and only the time is read.
 	Catalogue(ctx context.Context, since time.Time) ([]Asset, time.Time, error)
-	// SaveCatalogue replaces the list, unless the stored one was fetched later.
+	// SaveCatalogue replaces the list, unless the stored one was fetched later. Ids that [Renamed] finds to have gone are kept as
+	// aliases, and the series under them go on under the present id, if it has none of its own.
 	SaveCatalogue(ctx context.Context, assets []Asset, fetchedAt time.Time) error
+	// Aliases are the old ids that go on answering, ascending. An alias leads to a present id, over however many renamings.
+	Aliases(ctx context.Context) ([]Alias, error)
 }
 
 // Source is where data comes from: the providers, joined. Its errors are faults of the upstream kinds.

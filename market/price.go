@@ -21,6 +21,13 @@ type Price struct {
 	Raw           Quote     // what this is a reading of
 }
 
+// named is the price under an old id of the asset.
+func (p *Price) named(id string) *Price {
+	old := *p
+	old.Asset.ID = id
+	return &old
+}
+
 // Freshness is the age of data a caller consents to. The zero value is the rule for everybody: nothing older than its
 // TTL, and an upstream failure is an error.
 type Freshness struct {

@@ -33,7 +33,7 @@ type priceQuestion struct {
 const renewLead = 16
 
 func (s *Service) askPrices(all *snapshot, pairs []Pair, fresh Freshness) *priceQuestion {
-	q := &priceQuestion{asked: ask[Pair, *Price](pairs, func(p Pair) error { return all.refuse(p.Asset) }), all: all, fresh: fresh, start: s.opts.Now(), ttl: s.opts.PriceTTL}
+	q := &priceQuestion{asked: ask(all, pairs, func(p *Pair) *string { return &p.Asset }, (*Price).named), all: all, fresh: fresh, start: s.opts.Now(), ttl: s.opts.PriceTTL}
 	q.notBefore = q.start.Add(-q.ttl)
 	if fresh.MaxAge > 0 {
 		q.notBefore = q.start.Add(-fresh.MaxAge)

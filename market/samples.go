@@ -78,6 +78,8 @@ func (s *Service) Samples(ctx context.Context, r SampleRequest) (*Samples, error
 	if err != nil {
 		return nil, err
 	}
+	asked := r.Asset
+	r.Asset = all.canonical(asked)
 	if err := all.refuse(r.Asset); err != nil {
 		return nil, err
 	}
@@ -91,6 +93,7 @@ func (s *Service) Samples(ctx context.Context, r SampleRequest) (*Samples, error
 	if r.Now {
 		s.addNow(ctx, found, r.To, now)
 	}
+	found.Asset.ID = asked
 	return found, nil
 }
 

@@ -2,6 +2,7 @@ package resolvers
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -32,7 +33,47 @@ func (a arguments) MutateOperationContext(_ context.Context, op *graphql.Operati
 	if err := fault.Invalid(w.bad...); err != nil {
 		return &gqlerror.Error{Err: err, Message: err.Error()}
 	}
+	if notes := a.resolver.deprecations(w.assets); notes != nil {
+		op.Stats.SetExtension(deprecations, notes)
+	}
 	return nil
+}
+
+// deprecations is the name under which an answer says which of the assets' ids are old.
+const deprecations = "deprecations"
+
+// deprecation says under which id an asset is to be asked for from now on.
+type deprecation struct {
+	Asset     string `json:"asset"`
+	RenamedTo string `json:"renamedTo"`
+}
+
+func (r *Resolver) deprecations(assets []string) []deprecation {
+	var notes []deprecation
+	for _, id := range assets {
+		if now, old := r.Market.RenamedTo(id); old && !slices.Contains(notes, deprecation{id, now}) {
+			notes = append(notes, deprecation{id, now})
+		}
+	}
+	return notes
+}
+
+// assetsOf are the ids of assets that a field is asked about.
+func assetsOf(args map[string]any) []string {
+	var ids []string
+	for _, name := range []string{"asset", "assets", "id", "ids"} {
+		if v := args[name]; v != nil {
+			ids = append(ids, list(v, id)...)
+		}
+	}
+	if columns, ok := args["columns"].([]any); ok {
+		for _, c := range columns {
+			if column, ok := c.(map[string]any); ok {
+				ids = append(ids, id(column["asset"]))
+			}
+		}
+	}
+	return ids
 }
 
 // walker visits each field of an operation once, and each fragment once however often it is spread.
@@ -41,6 +82,7 @@ type walker struct {
 	variables map[string]any
 	seen      map[string]bool
 	bad       []fault.Field
+	assets    []string
 }
 
 func (w *walker) selections(set ast.SelectionSet) {
@@ -65,6 +107,9 @@ func (w *walker) selections(set ast.SelectionSet) {
 func (w *walker) field(f *ast.Field) {
 	args := f.ArgumentMap(w.variables)
 	r := w.resolver
+	if f.ObjectDefinition.Name == "Query" {
+		w.assets = append(w.assets, assetsOf(args)...)
+	}
 	var bad []fault.Field
 	switch f.ObjectDefinition.Name + "." + f.Name {
 	case "Query.simplePrice":

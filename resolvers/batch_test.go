@@ -32,6 +32,8 @@ func (nowhere) Histories(context.Context, []market.Window) ([]market.History, er
 
 func (nowhere) SaveSeries(context.Context, market.SeriesWrite) error { return away() }
 
+func (nowhere) Aliases(context.Context) ([]market.Alias, error) { return nil, away() }
+
 func (nowhere) SaveCatalogue(context.Context, []market.Asset, time.Time) error { return away() }
 
 func (nowhere) Catalogue(context.Context, time.Time) ([]market.Asset, time.Time, error) {

@@ -124,6 +124,12 @@ func (g *GraphQL) Do(ctx context.Context, params *graphql.RawParams, readOnly bo
 		result.Response = g.executor.DispatchError(ctx, gqlerror.List{{Err: fault.Of(context.Cause(ctx))}})
 	}
 	result.Errors = result.Errors[:min(len(result.Errors), maxErrors)]
+	if notes := op.Stats.GetExtension(deprecations); notes != nil {
+		if result.Extensions == nil {
+			result.Extensions = make(map[string]any, 2)
+		}
+		result.Extensions[deprecations] = notes
+	}
 	return result.withCost()
 }
 

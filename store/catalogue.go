@@ -17,14 +17,14 @@ func (s *Store) Catalogue(ctx context.Context, since time.Time) ([]market.Asset,
 	assets := []market.Asset{}
 	newer := false
 	err := s.each(ctx, `
-		SELECT c.fetched_at, c.fetched_at > v.since, coalesce(a.id, ''), coalesce(a.symbol, ''), coalesce(a.name, '')
+		SELECT c.fetched_at, c.fetched_at > v.since, coalesce(a.id, ''), coalesce(a.symbol, ''), coalesce(a.name, ''), coalesce(a.contracts, '')
 		FROM @rows CROSS JOIN catalog.state AS c LEFT JOIN catalog.assets AS a ON c.fetched_at > v.since
 		ORDER BY a.id`,
 		batch{{"since", []int64{since.UnixMilli()}}},
 		func(row scanner) error {
 			var at int64
 			var a market.Asset
-			if err := row.Scan(&at, &newer, &a.ID, &a.Symbol, &a.Name); err != nil {
+			if err := row.Scan(&at, &newer, &a.ID, &a.Symbol, &a.Name, &a.Contracts); err != nil {
 				return err
 			}
 			fetchedAt = instant(at)
@@ -54,6 +54,9 @@ func (s *Store) SaveCatalogue(ctx context.Context, assets []market.Asset, fetche
 		if err != nil || !replaced {
 			return err
 		}
+		if err := s.keepAliases(ctx, tx, sorted, fetchedAt); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, s.named("DELETE FROM catalog.assets")); err != nil {
 			return err
 		}
@@ -62,6 +65,7 @@ func (s *Store) SaveCatalogue(ctx context.Context, assets []market.Asset, fetche
 				{"id", of(part, func(a *market.Asset) string { return a.ID })},
 				{"symbol", of(part, func(a *market.Asset) string { return a.Symbol })},
 				{"name", of(part, func(a *market.Asset) string { return a.Name })},
+				{"contracts", of(part, func(a *market.Asset) string { return a.Contracts })},
 			}, "")
 			if err != nil {
 				return err

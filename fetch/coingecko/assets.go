@@ -17,7 +17,7 @@ import (
 func (c *Client) Assets(ctx context.Context, try Try) ([]market.Asset, error) {
 	var assets []market.Asset
 	err := try(ctx, coinsList.Path, func(ctx context.Context, apiKey string) error {
-		r, err := c.get(ctx, apiKey, coinsList, "", "")
+		r, err := c.get(ctx, apiKey, coinsList, "", "include_platform=true")
 		if err != nil {
 			return err
 		}
@@ -32,6 +32,8 @@ func (c *Client) decodeAssets(ctx context.Context, r *reply) ([]market.Asset, er
 		ID     string `json:"id"`
 		Symbol string `json:"symbol"`
 		Name   string `json:"name"`
+
+		Platforms map[string]*string `json:"platforms"`
 	}
 	if err := c.list(r, &rows); err != nil {
 		return nil, err
@@ -48,7 +50,7 @@ func (c *Client) decodeAssets(ctx context.Context, r *reply) ([]market.Asset, er
 			return nil, c.nonsense(r, fmt.Errorf("the id %s occurs twice", row.ID))
 		}
 		seen[row.ID] = true
-		assets = append(assets, market.Asset{ID: row.ID, Symbol: row.Symbol, Name: row.Name})
+		assets = append(assets, market.Asset{ID: row.ID, Symbol: row.Symbol, Name: row.Name, Contracts: contracts(row.Platforms)})
 	}
 	if len(assets) == 0 {
 		return nil, c.nonsense(r, fmt.Errorf("of %d rows none is an asset", len(rows)))
@@ -58,6 +60,17 @@ func (c *Client) decodeAssets(ctx context.Context, r *reply) ([]market.Asset, er
 			"provider", Name, "skipped", skipped, "kept", len(assets), "example", fmt.Sprintf("%.80q", example))
 	}
 	return assets, nil
+}
+
+// contracts leaves out platforms without an address, which the list has as "" or null.
+func contracts(platforms map[string]*string) string {
+	byPlatform := make(map[string]string, len(platforms))
+	for platform, address := range platforms {
+		if address != nil {
+			byPlatform[platform] = *address
+		}
+	}
+	return market.Contracts(byPlatform)
 }
 
 // SupportedCurrencies are those of market's currencies that CoinGecko quotes in, in market's order.

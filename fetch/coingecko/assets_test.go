@@ -27,6 +27,13 @@ func TestRecordedLists(t *testing.T) {
 		left := 0
 		for _, row := range rows {
 			a := market.Asset{ID: row["id"].(string), Symbol: row["symbol"].(string), Name: row["name"].(string)}
+			if platforms, ok := row["platforms"].(map[string]any); ok {
+				byPlatform := make(map[string]string)
+				for platform, address := range platforms {
+					byPlatform[platform], _ = address.(string)
+				}
+				a.Contracts = market.Contracts(byPlatform)
+			}
 			if !market.ValidAssetID(a.ID) {
 				left++
 				continue

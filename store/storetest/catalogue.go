@@ -18,6 +18,7 @@ var catalogueTests = []test{
 	{"replace", catalogueReplace},
 	{"18000 assets", catalogueMany},
 	{"concurrent writers", catalogueConcurrent},
+	{"renamed ids", catalogueAliases},
 	{"context", catalogueContext},
 }
 
@@ -135,4 +136,50 @@ func catalogueContext(t *testing.T, connect func() Store) {
 			t.Errorf("%s with an ended context: %v", what, err)
 		}
 	}
+}
+
+// catalogueAliases: an id that a contract proves renamed goes on as an alias, over several renamings, with its series; one
+// that is back is none any more.
+func catalogueAliases(t *testing.T, connect func() Store) {
+	s := connect()
+	save := func(n int, assets ...market.Asset) {
+		t.Helper()
+		must(t, s.SaveCatalogue(t.Context(), assets, at(n)))
+	}
+	aliases := func(want ...market.Alias) {
+		t.Helper()
+		got, err := s.Aliases(t.Context())
+		must(t, err)
+		check(t, "aliases", got, append([]market.Alias{}, want...))
+	}
+	asset := func(id, contracts string) market.Asset { return market.Asset{ID: id, Contracts: contracts} }
+	aliases()
+	save(0, asset("a", "eth:1"), asset("b", "eth:2"))
+	list, _, err := s.Catalogue(t.Context(), time.Time{})
+	must(t, err)
+	check(t, "with contracts", list, []market.Asset{asset("a", "eth:1"), asset("b", "eth:2")})
+
+	series := func(asset string) market.SeriesKey {
+		return market.SeriesKey{Asset: asset, Currency: "usd", Interval: market.Hourly}
+	}
+	metric := func(asset string) market.SeriesKey {
+		return market.SeriesKey{Asset: asset, Metric: market.MVRV, Interval: market.Hourly}
+	}
+	must(t, s.SaveSeries(t.Context(), write(series("a"), hours(0, 1), at(0), point(0, 0, 1, at(0)))))
+	must(t, s.SaveSeries(t.Context(), write(metric("a"), hours(0, 1), at(0), point(0, 0, 2, at(0)))))
+	must(t, s.SaveSeries(t.Context(), write(series("b"), hours(0, 1), at(0), point(0, 0, 3, at(0)))))
+	must(t, s.SaveSeries(t.Context(), write(series("d"), hours(0, 1), at(0), point(0, 0, 4, at(0)))))
+
+	save(1, asset("a2", "eth:1"), asset("d", "eth:2"))
+	aliases(market.Alias{Old: "a", New: "a2"}, market.Alias{Old: "b", New: "d"})
+	for key, want := range map[market.SeriesKey]float64{series("a2"): 1, metric("a2"): 2, series("b"): 3, series("d"): 4} {
+		if points := history(t, s, key, ever).Points; len(points) != 1 || points[0].Price != want {
+			t.Errorf("%v: %v, want %v", key, points, want)
+		}
+	}
+	save(0, asset("b", "eth:2")) // older: nothing happens
+	aliases(market.Alias{Old: "a", New: "a2"}, market.Alias{Old: "b", New: "d"})
+
+	save(2, asset("a3", "eth:1"), asset("b", "eth:7"), asset("d", "eth:2"))
+	aliases(market.Alias{Old: "a", New: "a3"}, market.Alias{Old: "a2", New: "a3"})
 }
