@@ -20,6 +20,7 @@ import (
 	"github.com/coingraph/coingraph/auth"
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/graph"
+	"github.com/coingraph/coingraph/telemetry"
 )
 
 const (
@@ -44,6 +45,7 @@ type GraphQLOptions struct {
 	Now               func() time.Time
 	OpenIntrospection bool // for everybody; otherwise for admins only
 	Log               *slog.Logger
+	Metrics           *telemetry.Metrics // nil: none are kept
 }
 
 // NewGraphQL assembles the GraphQL server.
@@ -68,6 +70,7 @@ func NewGraphQL(r *Resolver, o GraphQLOptions) *GraphQL {
 	g.executor.Use(extension.AutomaticPersistedQuery{Cache: lru.New[string](cachedPersisted)})
 	g.executor.Use(introspection{open: o.OpenIntrospection})
 	g.executor.Use(arguments{r})
+	g.executor.Use(observer{o.Metrics})
 	return g
 }
 

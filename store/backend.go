@@ -31,6 +31,8 @@ type backend interface {
 	exists(ctx context.Context, table string) (bool, error)
 	// forUpdate ends a SELECT that locks its rows for the rest of the transaction.
 	forUpdate() string
+	// clock is the database's clock, as an expression: Unix ms.
+	clock() string
 	// unavailable tells whether an error means that the database cannot serve now, rather than that we made a mistake.
 	unavailable(err error) bool
 	ddl() ddl
@@ -60,7 +62,7 @@ func names() *strings.Replacer {
 // batch is rows by column. All columns are of the same length.
 type batch []column
 
-// column has a []string, []int64, []*int64 or []float64 as values; nil and NaN are null.
+// column has a []string, []int64, []*int64, []float64 or [][]byte as values; nil and NaN are null.
 type column struct {
 	name   string
 	values any
@@ -88,6 +90,8 @@ func (b batch) rows() int {
 		return len(values)
 	case []float64:
 		return len(values)
+	case [][]byte:
+		return len(values)
 	}
 	return 0
 }
@@ -104,6 +108,8 @@ func (b batch) row(i int) []any {
 		case []*int64:
 			row[j] = values[i]
 		case []float64:
+			row[j] = values[i]
+		case [][]byte:
 			row[j] = values[i]
 		}
 	}

@@ -18,7 +18,7 @@ import (
 // ddl is what the migrations' templates are rendered with.
 type ddl struct {
 	Postgres                    bool
-	Text, Float, Time           string // types
+	Text, Float, Time, Bytes    string // types
 	SmallInt, Int, BigInt       string
 	SmallIntID, IntID, BigIntID string // types of primary keys that count up by themselves
 	Keyed, Plain                string // options of tables: those read by their key, and others

@@ -72,6 +72,9 @@ func (p *postgres) named(query string) string { return query }
 func (p *postgres) reads() *bun.DB            { return p.db }
 func (p *postgres) writes() *bun.DB           { return p.db }
 func (p *postgres) forUpdate() string         { return " FOR UPDATE" }
+func (p *postgres) clock() string {
+	return "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+}
 
 func (p *postgres) close() error {
 	err := p.db.Close()
@@ -140,6 +143,8 @@ func unnest(b batch) string {
 			typ = "bigint"
 		case []float64:
 			typ = "double precision"
+		case [][]byte:
+			typ = "bytea"
 		}
 		params[i] = fmt.Sprintf("$%d::%s[]", i+1, typ)
 	}
@@ -194,6 +199,7 @@ func (p *postgres) ddl() ddl {
 		Postgres: true,
 		Text:     `text COLLATE "C"`, // by bytes, as Go compares
 		Float:    "double precision",
+		Bytes:    "bytea",
 		SmallInt: "smallint", Int: "integer", BigInt: "bigint",
 		SmallIntID: "smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
 		IntID:      "integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY",

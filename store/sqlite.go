@@ -70,6 +70,7 @@ func (s *sqlite) named(query string) string { return s.names.Replace(query) }
 func (s *sqlite) reads() *bun.DB            { return s.reader }
 func (s *sqlite) writes() *bun.DB           { return s.writer }
 func (s *sqlite) forUpdate() string         { return "" }
+func (s *sqlite) clock() string             { return "CAST(unixepoch('subsec') * 1000 AS INTEGER)" }
 
 func (s *sqlite) close() error {
 	// The writer is last: the last connection to close folds the write-ahead log into the file, which a reader may not.
@@ -153,7 +154,7 @@ func (s *sqlite) unavailable(err error) bool {
 		return true
 	case sqlite3.SQLITE_ERROR:
 		// There is no code for a table that is not there yet. This one is of the newest migration.
-		migrated, err := s.exists(context.Background(), "access.api_keys")
+		migrated, err := s.exists(context.Background(), "ops.log_state")
 		return err == nil && !migrated
 	}
 	return false
@@ -166,6 +167,7 @@ func (s *sqlite) exists(ctx context.Context, table string) (bool, error) {
 func (s *sqlite) ddl() ddl {
 	return ddl{
 		Text:     "TEXT",
+		Bytes:    "BLOB",
 		Float:    "ANY", // a column of type REAL would keep -0 as 0
 		Time:     "TIMESTAMP",
 		SmallInt: "INTEGER", Int: "INTEGER", BigInt: "INTEGER",

@@ -1,10 +1,10 @@
 package web
 
 import (
-	"compress/gzip"
-	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/coingraph/coingraph/audit"
@@ -13,12 +13,16 @@ import (
 )
 
 const (
-	exportPage    = 1000             // entries read from the store at once
-	exportStalled = 30 * time.Second // how long a reader may take for a page
+	exportStalled  = 30 * time.Second // how long a reader may take for a segment
+	missingTrailer = "X-Missing-Replicas"
 )
 
-// logsExport is GET /logs/export: the entries that the filter selects, oldest first, as gzip NDJSON. It reads page by page
-// and writes what it has read, so its memory does not grow with the range.
+// filterParams are the parameters of /logs/export. Any other is refused: an export that ignored a misspelt one would hold
+// more than was asked for.
+var filterParams = []string{"from", "to", "level", "event", "key", "status", "provider", "requestId"}
+
+// logsExport is GET /logs/export: what the filter selects, of all replicas, as gzip members of JSON lines. Its memory does
+// not grow with the range.
 func (h *Handler) logsExport(w http.ResponseWriter, r *http.Request) error {
 	if err := auth.Require(r.Context(), auth.Admin); err != nil {
 		return err
@@ -27,15 +31,12 @@ func (h *Handler) logsExport(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	filter := p.logFilter()
+	filter := p.logFilter(audit.IsLink(p.query))
 	if err := p.fields(fault.Invalid(filter.Check()...)); err != nil {
 		return err
 	}
-	if err := h.opts.Resolver.ExportLogs(r.Context()); err != nil {
-		return err
-	}
-	// The first page is read before the header is written: until then a fault can still be told.
-	entries, err := h.opts.Logs.Page(r.Context(), filter, 0, exportPage)
+	// Until the header is written a fault can still be told.
+	export, err := h.opts.Resolver.ExportLogs(r.Context(), filter)
 	if err != nil {
 		return err
 	}
@@ -44,40 +45,52 @@ func (h *Handler) logsExport(w http.ResponseWriter, r *http.Request) error {
 	header.Set("Content-Type", "application/gzip")
 	header.Set("Content-Disposition", `attachment; filename="coingraph-logs.ndjson.gz"`)
 	header.Set("Cache-Control", "no-store")
+	header.Set("Trailer", missingTrailer)
 	h.rateHeaders(w, r)
+	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return nil
 	}
 	control := http.NewResponseController(w)
-	out := gzip.NewWriter(w)
-	lines := json.NewEncoder(out)
-	for len(entries) > 0 {
+	_ = control.Flush() // the first segment may take a while to be found
+	err = export.Write(r.Context(), w, func() {
 		_ = control.SetWriteDeadline(time.Now().Add(exportStalled)) // not every ResponseWriter of a test can
-		for i := range entries {
-			if err := lines.Encode(&entries[i]); err != nil {
-				return nil //nolint:nilerr // the reader has gone: there is nobody to tell
-			}
-		}
-		if len(entries) < exportPage {
-			break
-		}
-		if entries, err = h.opts.Logs.Page(r.Context(), filter, entries[len(entries)-1].ID, exportPage); err != nil {
-			// The status is long sent. An answer cut off in the middle of its gzip member cannot be taken for a whole one.
-			note(r, fault.Of(err))
-			panic(http.ErrAbortHandler)
-		}
+	})
+	if err != nil {
+		// The status is long sent, or the reader has gone. An answer cut off before its end cannot be taken for a whole one.
+		note(r, fault.Of(err))
+		panic(http.ErrAbortHandler)
 	}
-	_ = out.Close() // fails when the reader has gone
+	header.Set(missingTrailer, strings.Join(export.Missing, ", "))
 	return nil
 }
 
-func (p *parameters) logFilter() audit.Filter {
+// exporter lets in who shows a credential, or a link that a replica has signed.
+func (h *Handler) exporter(next http.Handler) http.Handler {
+	credential := h.authenticate(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p, err := parse(r)
+		if err != nil || !audit.IsLink(p.query) {
+			credential.ServeHTTP(w, r)
+			return
+		}
+		actor, err := h.opts.Resolver.Log.Verify(r.Context(), p.query, time.Now())
+		h.admit(w, r, next, actor, err)
+	})
+}
+
+func (p *parameters) logFilter(link bool) audit.Filter {
+	for name := range p.query {
+		if !slices.Contains(filterParams, name) && !(link && slices.Contains(audit.LinkParams(), name)) {
+			p.refuse(shown(name), "must not be given: there are "+strings.Join(filterParams, ", "))
+		}
+	}
 	f := audit.Filter{
 		From: p.time("from"), To: p.time("to"), Event: p.one("event", ""), Key: p.one("key", ""),
 		Provider: p.one("provider", ""), RequestID: p.one("requestId", ""),
 	}
 	if level := p.one("level", ""); level != "" {
-		if err := f.Level.UnmarshalGQL(level); err != nil {
+		if err := f.Level.UnmarshalGQL(strings.ToUpper(level)); err != nil {
 			p.refuse("level", err.Error())
 		}
 	}

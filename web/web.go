@@ -11,22 +11,28 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/rs/cors"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/coingraph/coingraph/audit"
 	"github.com/coingraph/coingraph/auth"
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/resolvers"
+	"github.com/coingraph/coingraph/telemetry"
 )
 
-// Options are what the handler needs. All must be set but Origins.
+// Options are what the handler needs. All must be set but Origins and what may be nil.
 type Options struct {
 	Resolver  *resolvers.Resolver
 	GraphQL   *resolvers.GraphQL
 	Callers   Authenticator
 	Strangers *AddressLimit // for requests without a valid credential
-	Logs      audit.Store
-	Recorder  *audit.Recorder
+	Sink      *audit.Sink // takes the requests' lines
 	Log       *slog.Logger
+	Metrics   *telemetry.Metrics   // nil: none are kept
+	Traces    trace.TracerProvider // nil: requests are not traced
+
+	MetricsPage http.Handler // serves /metrics; nil: it is served elsewhere
+	OpenMetrics bool         // to everybody, not to admins alone
 
 	// Checks are the dependencies that readiness depends on, by name. Their errors go to the log.
 	Checks map[string]func(context.Context) error
@@ -81,7 +87,14 @@ func New(o Options) *Handler {
 		r.Get(graphQLPath, h.graphQL)
 		r.Post(graphQLPath, h.graphQL)
 	})
-	r.With(h.authenticate).Get("/logs/export", h.handle(h.logsExport))
+	r.With(h.exporter).Get(audit.ExportPath, h.handle(h.logsExport))
+	if o.MetricsPage != nil {
+		if o.OpenMetrics {
+			r.Get(metricsPath, h.handle(h.metrics))
+		} else {
+			r.With(h.authenticate).Get(metricsPath, h.handle(h.metrics))
+		}
+	}
 	h.router = r
 	return h
 }
