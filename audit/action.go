@@ -21,7 +21,7 @@ type Action struct {
 
 // Line is the entry as a line of the log. Who did it, on whose request, is the context's actor.
 func (a Action) Line(ctx context.Context, now time.Time, replica string) []byte {
-	attrs := []slog.Attr{slog.String("event", a.Event), slog.Bool(consoleOnly, true)}
+	attrs := []slog.Attr{slog.String("event", a.Event), telemetry.Recorded()}
 	for _, f := range []struct{ name, text string }{
 		{"request_id", telemetry.RequestID(ctx)}, {"trace_id", telemetry.TraceID(ctx)}, {"replica", replica},
 		{"key_id", auth.ActorOf(ctx).ID}, {"target", a.Target},

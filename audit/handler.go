@@ -13,13 +13,6 @@ import (
 	"github.com/coingraph/coingraph/telemetry"
 )
 
-// consoleOnly marks what is in the log by another way already, such as an audit entry of the database.
-const consoleOnly = "audit"
-
-// Recorded is an attribute for a line about something that has an audit entry: the line goes to the console alone, so
-// that an export has it once.
-func Recorded() slog.Attr { return slog.Bool(consoleOnly, true) }
-
 // handler is slog's own JSON handler in front of the sink: everything that is not a request's line comes through it.
 type handler struct {
 	sink   *Sink
@@ -47,7 +40,7 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	r.Attrs(func(a slog.Attr) bool {
 		has[a.Key] = true
 		switch a.Key {
-		case consoleOnly:
+		case telemetry.RecordedKey:
 			only = true
 		case "event":
 			event = a.Value.String()

@@ -113,7 +113,7 @@ func (s *Sink) ship(ctx context.Context) error {
 			continue
 		}
 		if packed.Lines > 0 {
-			if err := s.store(ctx, func(ctx context.Context) error { return s.opts.Store.Ship(ctx, packed) }); err != nil {
+			if err := s.store(ctx, func(ctx context.Context) error { return s.to.Ship(ctx, packed) }); err != nil {
 				return err
 			}
 		}
@@ -136,10 +136,10 @@ func (s *Sink) flush(ctx context.Context, ticket int64) error {
 	if err := s.ship(ctx); err != nil {
 		return err
 	}
-	if err := s.opts.Store.ShipActions(ctx); err != nil {
+	if err := s.to.ShipActions(ctx); err != nil {
 		return err
 	}
-	_, err := s.opts.Store.Beat(ctx, s.opts.Replica, ticket)
+	_, err := s.to.Beat(ctx, s.opts.Replica, ticket)
 	return err
 }
 
@@ -173,12 +173,12 @@ func (s *Sink) runShipper(ctx context.Context, written <-chan struct{}) {
 		var ticket int64
 		err := s.store(ctx, func(ctx context.Context) (err error) {
 			if time.Since(beat) >= beatEvery {
-				if ticket, err = s.opts.Store.Beat(ctx, s.opts.Replica, flushed); err == nil {
+				if ticket, err = s.to.Beat(ctx, s.opts.Replica, flushed); err == nil {
 					beat = time.Now()
 				}
 				return err
 			}
-			ticket, err = s.opts.Store.Ticket(ctx)
+			ticket, err = s.to.Ticket(ctx)
 			return err
 		})
 		switch {
@@ -193,7 +193,7 @@ func (s *Sink) runShipper(ctx context.Context, written <-chan struct{}) {
 		case s.disk.next() != nil:
 			s.attempt(s.ship(ctx))
 		case time.Since(beat) < askEvery: // after a beat
-			s.attempt(s.store(ctx, s.opts.Store.ShipActions))
+			s.attempt(s.store(ctx, s.to.ShipActions))
 		}
 	}
 }
@@ -222,7 +222,7 @@ func (s *Sink) prune(ctx context.Context) {
 		return
 	}
 	err := s.store(ctx, func(ctx context.Context) error {
-		n, err := s.opts.Store.PruneSegments(ctx, time.Now().Add(-s.opts.Retention))
+		n, err := s.to.PruneSegments(ctx, time.Now().Add(-s.opts.Retention))
 		if n > 0 {
 			s.logger.InfoContext(ctx, "old log segments were deleted", "event", "log.prune", "segments", n)
 		}
@@ -238,8 +238,8 @@ func (s *Sink) last(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()
 	if err := s.ship(ctx); err == nil {
-		_ = s.opts.Store.ShipActions(ctx) // the next process does it
-		_ = s.opts.Store.Leave(ctx, s.opts.Replica)
+		_ = s.to.ShipActions(ctx) // the next process does it
+		_ = s.to.Leave(ctx, s.opts.Replica)
 	}
 	s.disk.close()
 }

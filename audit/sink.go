@@ -24,7 +24,6 @@ type SinkOptions struct {
 	ConsoleLevel slog.Level // the least level on the console, where that is above Level
 	Level        slog.Level // the least level that is logged
 	Dir          string     // where segments are until they are shipped; made if it is not there
-	Store        Store      // where they are shipped to
 	Replica      string     // this process's name in the lines
 	Retention    time.Duration
 	Secrets      []string           // texts that no line may hold: a second net under the types that redact themselves
@@ -49,6 +48,7 @@ type Sink struct {
 	consoleDone      chan struct{}
 	closeOnce        sync.Once
 
+	to       Store      // where segments are shipped
 	shipping sync.Mutex // one ships at a time, so that segments are shipped in order
 	shipped  chan struct{}
 	failure  atomic.Pointer[string] // why lines are dropped, if they are
@@ -96,6 +96,9 @@ func newRedactor(secrets []string) *strings.Replacer {
 
 // Logger logs to the sink.
 func (s *Sink) Logger() *slog.Logger { return s.logger }
+
+// ShipTo says where segments are shipped to. It comes before [Sink.Run].
+func (s *Sink) ShipTo(store Store) { s.to = store }
 
 // Replica is this process's name in the lines.
 func (s *Sink) Replica() string { return s.opts.Replica }
@@ -195,7 +198,7 @@ func (s *Sink) Stats() Stats {
 	return st
 }
 
-// Run writes segments and ships them until the context ends, and then what is left.
+// Run writes segments and ships them to the store until the context ends, and then what is left.
 func (s *Sink) Run(ctx context.Context) {
 	var group sync.WaitGroup
 	s.disk.adopt()

@@ -34,7 +34,9 @@ func Open(redisURL string) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cache: redis URL: %w", err)
 	}
-	return redis.NewUniversalClient(o), nil
+	client := redis.NewUniversalClient(o)
+	client.AddHook(tracing{})
+	return client, nil
 }
 
 // patience is how long the client waits for each of: a connection, its turn in the pool, an answer.

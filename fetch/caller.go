@@ -48,8 +48,10 @@ func (c *caller) attempt(ctx context.Context, endpoint string, call func(context
 	telemetry.TallyOf(ctx).UpstreamCall()
 	limited, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
+	limited, span := telemetry.StartSpan(limited, "upstream call", "provider", c.Name(), "endpoint", endpoint)
 	start := time.Now()
 	err := call(limited)
+	span.End(err)
 	took := time.Since(start)
 
 	f := fault.Of(err)

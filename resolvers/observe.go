@@ -25,7 +25,10 @@ func (observer) Validate(graphql.ExecutableSchema) error { return nil }
 // InterceptRootField resolves the field and takes note of it.
 func (o observer) InterceptRootField(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
 	root := graphql.GetRootFieldContext(ctx)
-	name := root.Object + "." + root.Field.Name
+	name := "Query." + root.Field.Name
+	if op := graphql.GetOperationContext(ctx).Operation; op != nil && op.Operation == ast.Mutation {
+		name = "Mutation." + root.Field.Name
+	}
 	ctx, span := telemetry.StartSpan(ctx, name, "graphql.field", name)
 	start := time.Now()
 	result := next(ctx)

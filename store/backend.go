@@ -35,6 +35,7 @@ type backend interface {
 	clock() string
 	// unavailable tells whether an error means that the database cannot serve now, rather than that we made a mistake.
 	unavailable(err error) bool
+	pools() []Pool
 	ddl() ddl
 	close() error
 }

@@ -60,6 +60,7 @@ func openPostgres(databaseURL string) (*postgres, error) {
 	p := &postgres{mode: cfg.ConnConfig.DefaultQueryExecMode}
 	// Bun puts values into the text of a statement, so no text occurs twice and preparing one is a wasted round trip.
 	cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
+	cfg.ConnConfig.Tracer = pgxTracer{}
 	if p.pool, err = pgxpool.NewWithConfig(context.Background(), cfg); err != nil {
 		return nil, errDatabaseURL
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"maps"
 	"net"
 	"net/http"
@@ -91,7 +90,7 @@ func (s *server) open() {
 		s.t.Fatal(err)
 	}
 	s.log = new(safeBuffer)
-	app, err := Open(cfg, AppOptions{Log: slog.New(slog.NewJSONHandler(s.log, nil)), Listener: listener})
+	app, err := Open(cfg, AppOptions{Observed: observe(cfg, s.log, cfg.LogLevel), Listener: listener})
 	if err != nil {
 		s.t.Fatal(err)
 	}
