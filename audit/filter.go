@@ -116,12 +116,12 @@ func (m *matcher) match(line []byte) bool {
 // confirm reads the line: the texts may stand within another one.
 func (m *matcher) confirm(line []byte) bool {
 	var e struct {
-		Level     Level       `json:"level"`
-		Event     string      `json:"event"`
-		KeyID     string      `json:"key_id"`
-		Status    json.Number `json:"status"`
-		Provider  string      `json:"provider"`
-		RequestID string      `json:"request_id"`
+		Level     Level           `json:"level"`
+		Event     string          `json:"event"`
+		KeyID     string          `json:"key_id"`
+		Status    json.RawMessage `json:"status"`
+		Provider  string          `json:"provider"`
+		RequestID string          `json:"request_id"`
 	}
 	if err := json.Unmarshal(line, &e); err != nil && !isTypeError(err) {
 		return false
@@ -129,5 +129,5 @@ func (m *matcher) confirm(line []byte) bool {
 	is := func(want, have string) bool { return want == "" || want == have }
 	f := &m.filter
 	return is(string(f.Level), string(e.Level)) && is(f.Event, e.Event) && is(f.Key, e.KeyID) && is(f.Provider, e.Provider) &&
-		is(f.RequestID, e.RequestID) && (f.Status == 0 || e.Status.String() == strconv.Itoa(f.Status))
+		is(f.RequestID, e.RequestID) && (f.Status == 0 || string(e.Status) == strconv.Itoa(f.Status))
 }

@@ -112,8 +112,8 @@ func replace(groups []string, a slog.Attr) slog.Attr {
 
 // clean cuts a text to its bound and takes from it what JSON leaves as it is but a terminal obeys.
 func clean(s string) string {
-	if len(s) > maxText {
-		s = strings.ToValidUTF8(s[:maxText], "") + "…"
+	if len(s) > maxDetail {
+		s = strings.ToValidUTF8(s[:maxDetail], "") + "…"
 	}
 	if !strings.ContainsFunc(s, obeyed) {
 		return s

@@ -13,8 +13,9 @@ const (
 	timeLayout = "2006-01-02T15:04:05.000000Z"
 	timePrefix = `{"time":"`
 
-	maxText = 2 << 10  // bytes of one text in a line
-	maxLine = 32 << 10 // bytes of a line; a longer one is replaced by its head
+	maxText   = 1 << 10  // bytes of one text in a request's line; six times as many when all of them are escaped
+	maxDetail = 8 << 10  // bytes of one in another line: an error, a stack
+	maxLine   = 64 << 10 // bytes of a line; a longer one is replaced by its head
 )
 
 // Request is what an API request's line says.
@@ -119,7 +120,7 @@ func appendText(b []byte, s string) []byte {
 			switch r, size = utf8.DecodeRuneInString(s[i:]); {
 			case r == utf8.RuneError && size == 1:
 				if !cut || i+utf8.UTFMax <= len(s) { // not the half of a rune that the cut left
-					b = append(b, `\ufffd`...)
+					b = append(b, "\uFFFD"...)
 				}
 			case r < 0xa0 || r == '\u2028' || r == '\u2029':
 				b = append(b, '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])

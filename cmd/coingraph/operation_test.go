@@ -198,7 +198,9 @@ func TestLogs(t *testing.T) {
 		}
 		found := false
 		for line := range bytes.Lines(lines) {
-			var e struct{ RequestID, KeyID string }
+			var e struct {
+				RequestID string `json:"request_id"`
+			}
 			if err := json.Unmarshal(line, &e); err != nil {
 				t.Errorf("%q: %v", line, err)
 			}
