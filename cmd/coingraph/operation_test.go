@@ -157,7 +157,7 @@ func TestLogs(t *testing.T) {
 		}
 		const fields = `nodes { id requestID: requestId key route method code cache operation event status upstreamCalls bytes } totalCount pageInfo { hasNextPage endCursor }`
 		s.await("the entry", func() bool {
-			s.query(adminKey, plain, `query($id: String!) { logExport(filter: { requestId: $id }) { `+fields+` } }`, map[string]any{"id": id}).into(t, &data)
+			s.query(adminKey, plain, `query($id: String!) { logExport(filter: { requestId: $id, event: "request" }) { `+fields+` } }`, map[string]any{"id": id}).into(t, &data)
 			return len(data.LogExport.Nodes) == 1
 		})
 		if e := data.LogExport.Nodes[0]; e.RequestID != id || e.Route != "/simple_price" || e.Method != http.MethodGet || e.Status != 200 || e.UpstreamCalls != 1 || e.Cache != "upstream" || e.Bytes == 0 || e.Event != "request" || e.Key == "" || strings.Contains(s.log.String(), publicKey) && e.Key == publicKey {
