@@ -26,6 +26,7 @@ type server struct {
 	url  string
 	env  map[string]string
 	log  *safeBuffer
+	app  *App
 	stop func() // idempotent; waits until the App has stopped
 
 	prod bool // prod's rules, which no variables allow on a simulated provider
@@ -94,7 +95,7 @@ func (s *server) open() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.url = "http://" + app.Addr().String()
+	s.app, s.url = app, "http://"+app.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- app.Serve(ctx) }()
