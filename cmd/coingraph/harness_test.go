@@ -127,10 +127,16 @@ func (s *server) restart() {
 // await waits for a condition, and fails the test if it does not come.
 func (s *server) await(what string, condition func() bool) {
 	s.t.Helper()
+	awaitOn(s.t, s.log, what, condition)
+}
+
+// awaitOn is await for a program whose log is given.
+func awaitOn(t testing.TB, log *safeBuffer, what string, condition func() bool) {
+	t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
 	for tick := time.NewTicker(5 * time.Millisecond); !condition(); <-tick.C {
 		if time.Now().After(deadline) {
-			s.t.Fatalf("%s did not come; the log:\n%s", what, s.log)
+			t.Fatalf("%s did not come; the log:\n%s", what, log)
 		}
 	}
 }

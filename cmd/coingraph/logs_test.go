@@ -105,7 +105,7 @@ func (s *server) load(perSecond int) *load {
 	var group sync.WaitGroup
 	l.stop = sync.OnceFunc(func() { cancel(); group.Wait() })
 	s.t.Cleanup(l.stop)
-	const clients = 8
+	const clients = 32 // so that the rate does not hang on how long an answer takes
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
 	s.t.Cleanup(client.CloseIdleConnections)
 	for range clients {
