@@ -23,8 +23,11 @@ type Action struct {
 func (a Action) Line(ctx context.Context, now time.Time, replica string) []byte {
 	attrs := []slog.Attr{slog.String("event", a.Event), telemetry.Recorded()}
 	for _, f := range []struct{ name, text string }{
-		{"request_id", telemetry.RequestID(ctx)}, {"trace_id", telemetry.TraceID(ctx)}, {"replica", replica},
-		{"key_id", auth.ActorOf(ctx).ID}, {"target", a.Target},
+		{"request_id", telemetry.RequestID(ctx)},
+		{"trace_id", telemetry.TraceID(ctx)},
+		{"replica", replica},
+		{"key_id", auth.ActorOf(ctx).ID},
+		{"target", a.Target},
 	} {
 		if f.text != "" {
 			attrs = append(attrs, slog.String(f.name, f.text))

@@ -71,7 +71,11 @@ func TestHostileTexts(t *testing.T) {
 
 		var out bytes.Buffer
 		s := NewSink(SinkOptions{Console: &out, Replica: "host"})
-		s.Logger().InfoContext(t.Context(), text, "event", "x", "text", text, "error", io.EOF, slog.Group("group", "inner", text))
+		record := slog.NewRecord(noon, slog.LevelInfo, text, 0)
+		record.Add("event", "x", "text", text, "error", io.EOF, slog.Group("group", "inner", text))
+		if err := s.Logger().Handler().Handle(t.Context(), record); err != nil {
+			t.Error(err)
+		}
 		s.Close()
 		checkLine(t, out.Bytes())
 	}

@@ -600,7 +600,7 @@ func TestLevels(t *testing.T) {
 	r.Logger().DebugContext(t.Context(), "a", "event", "debug")
 	r.Logger().InfoContext(t.Context(), "b", "event", "info")
 	r.Logger().WarnContext(t.Context(), "c", "event", "warn")
-	r.Logger().InfoContext(t.Context(), "d", "event", "recorded", telemetry.Recorded())
+	r.Logger().InfoContext(t.Context(), "d", "event", "recorded", telemetry.RecordedKey, true)
 	r.Request(&audit.Request{Time: time.Now(), Level: slog.LevelDebug, RequestID: "quiet"})
 	r.write("loud")
 	lines, _ := export(t, r.log, audit.Filter{})

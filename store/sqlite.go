@@ -55,9 +55,7 @@ func openSQLite(dir string) (*sqlite, error) {
 		}
 		db.SetMaxOpenConns(conns)
 		db.SetMaxIdleConns(conns)
-		traced := bun.NewDB(db, sqlitedialect.New())
-		traced.AddQueryHook(bunTracer{})
-		return traced, nil
+		return bun.NewDB(db, sqlitedialect.New()).WithQueryHook(bunTracer{}), nil
 	}
 	writer, err := open(url.Values{"_txlock": {"immediate"}}, 1)
 	if err != nil {

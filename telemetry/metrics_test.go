@@ -2,6 +2,7 @@ package telemetry_test
 
 import (
 	"context"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -17,13 +18,15 @@ import (
 
 func page(m *telemetry.Metrics) string {
 	w := httptest.NewRecorder()
-	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	m.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	return w.Body.String()
 }
 
 func TestMetrics(t *testing.T) {
 	m := telemetry.NewMetrics("v1")
-	m.Quotas(func() []telemetry.Quota { return []telemetry.Quota{{Provider: "p", Window: time.Minute, Limit: 30, Left: 7}} })
+	m.Quotas(func() []telemetry.Quota {
+		return []telemetry.Quota{{Provider: "p", Window: time.Minute, Limit: 30, Left: 7}}
+	})
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
@@ -57,7 +60,7 @@ func TestMetrics(t *testing.T) {
 }
 
 // TestNoMetrics: whoever keeps none needs no special case.
-func TestNoMetrics(t *testing.T) {
+func TestNoMetrics(*testing.T) {
 	var m *telemetry.Metrics
 	m.Begin()
 	m.Request("", "", 0, 0)

@@ -26,7 +26,7 @@ type Options struct {
 	GraphQL   *resolvers.GraphQL
 	Callers   Authenticator
 	Strangers *AddressLimit // for requests without a valid credential
-	Sink      *audit.Sink // takes the requests' lines
+	Sink      *audit.Sink   // takes the requests' lines
 	Log       *slog.Logger
 	Metrics   *telemetry.Metrics   // nil: none are kept
 	Traces    trace.TracerProvider // nil: requests are not traced

@@ -119,7 +119,7 @@ func Open(cfg config.Config, o AppOptions) (_ *App, err error) {
 		GraphQL: resolvers.NewGraphQL(resolver, resolvers.GraphQLOptions{
 			OpenIntrospection: cfg.Env == config.Dev, Limits: queryLimitsOf(cfg.QueryLimits), Now: o.Now, Log: o.Log, Metrics: a.observed.metrics,
 		}),
-		Callers: callers, Strangers: web.NewAddressLimit(cfg.AddressLimit.Max, cfg.AddressLimit.Per), 
+		Callers: callers, Strangers: web.NewAddressLimit(cfg.AddressLimit.Max, cfg.AddressLimit.Per),
 		Sink: a.observed.sink, Log: o.Log, Metrics: a.observed.metrics, Traces: o.Traces, MetricsPage: a.metricsPage(), OpenMetrics: cfg.Env == config.Dev,
 		Checks: a.checks(), Origins: cfg.CORSOrigins, TrustedProxies: prefixesOf(cfg.TrustedProxies),
 		MaxBodyBytes: cfg.MaxBodyBytes, RequestTimeout: cfg.RequestTimeout,

@@ -92,7 +92,7 @@ func BenchmarkLogCost(b *testing.B) {
 				before := cpuOf(b, pids[i])
 				ask(urls[i], requests)
 				if round > 0 { // the first one warms up
-					spent[i] = append(spent[i], float64((cpuOf(b, pids[i]) - before).Microseconds())/requests)
+					spent[i] = append(spent[i], float64((cpuOf(b, pids[i])-before).Microseconds())/requests)
 				}
 			}
 		}

@@ -56,11 +56,11 @@ func (c logsCmd) Run(e *env) error {
 	p := linePrinter{out: e.stdout, json: c.JSON, color: isTerminal(e.stdout) && e.variable("NO_COLOR") == ""}
 	filter := c.filter(time.Now())
 	after := ""
-	for {
+	for e.ctx.Err() == nil {
 		page, err := c.page(e.ctx, filter, after)
 		switch {
-		case e.ctx.Err() != nil:
-			return nil
+		case e.ctx.Err() != nil: // interrupted: that is how following ends
+			continue
 		case err != nil && (!c.Follow || after == "" || errors.As(err, new(refusal))):
 			return err
 		case err != nil:
@@ -85,9 +85,9 @@ func (c logsCmd) Run(e *env) error {
 		select {
 		case <-time.After(followEvery):
 		case <-e.ctx.Done():
-			return nil
 		}
 	}
+	return nil
 }
 
 func (c logsCmd) filter(now time.Time) map[string]any {

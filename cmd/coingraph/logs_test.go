@@ -477,10 +477,10 @@ func TestWhoMayReadMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != 200 || !bytes.Contains(body, []byte("coingraph_build_info")) {
+	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK || !bytes.Contains(body, []byte("coingraph_build_info")) {
 		t.Errorf("at METRICS_ADDR: %d", resp.StatusCode)
 	}
-	if resp, err := http.Get("http://" + s.app.MetricsAddr().String() + "/logs/export"); err != nil || resp.StatusCode != 404 {
+	if resp, err := http.Get("http://" + s.app.MetricsAddr().String() + "/logs/export"); err != nil || resp.StatusCode != http.StatusNotFound {
 		t.Errorf("what else is there: %v, %v", resp, err)
 	}
 }
@@ -596,11 +596,13 @@ func TestPrintedLines(t *testing.T) {
 		line, want string
 	}{
 		{
-			linePrinter{}, `{"time":"2026-11-01T12:00:00.123456Z","level":"WARN","msg":"call to a provider","event":"fetch.call","provider":"coingecko","n":0,"empty":"","error":"\u001b[31m"}`,
+			linePrinter{},
+			`{"time":"2026-11-01T12:00:00.123456Z","level":"WARN","msg":"call to a provider","event":"fetch.call","provider":"coingecko","n":0,"empty":"","error":"\u001b[31m"}`,
 			`2026-11-01 12:00:00.123 WARN  fetch.call call to a provider error="\x1b[31m" provider=coingecko` + "\n",
 		},
 		{
-			linePrinter{color: true}, `{"time":"2026-11-01T12:00:00.1Z","level":"ERROR","msg":"request","event":"request","status":502,"method":"GET","duration_ms":1.500}`,
+			linePrinter{color: true},
+			`{"time":"2026-11-01T12:00:00.1Z","level":"ERROR","msg":"request","event":"request","status":502,"method":"GET","duration_ms":1.500}`,
 			"\x1b[2m2026-11-01 12:00:00.100\x1b[0m \x1b[1;31mERROR\x1b[0m \x1b[36mrequest\x1b[0m \x1b[31m502\x1b[0m GET - 1.500 ms\n",
 		},
 		{linePrinter{json: true}, `{"a":1}`, `{"a":1}` + "\n"},
