@@ -240,6 +240,8 @@ func TestDependenciesThatAreDownAtStart(t *testing.T) {
 	ready := func() string { return fmt.Sprintf("%d %s", s.get("/readyz", "").status, s.get("/readyz", "").body) }
 	if got := ready(); !strings.HasPrefix(got, "503") || !strings.Contains(got, `"database":"away"`) || !strings.Contains(got, `"redis":"away"`) {
 		t.Errorf("readyz: %s", got)
+	} else if !strings.Contains(got, `"reasons":{"database":"not migrated yet","redis":"`) || strings.Contains(got, database.Host) || strings.Contains(got, redis.Host) {
+		t.Errorf("the reasons: %s", got)
 	}
 	if r := s.get("/healthz", ""); r.status != 200 {
 		t.Errorf("healthz: %+v", r)
