@@ -166,7 +166,7 @@ func TestMigrate(t *testing.T) {
 		if _, err := s.Quotes(ctx, []market.Pair{quote.Pair}); !fault.Is(err, fault.StoreUnavailable) {
 			t.Errorf("a read before migration: %v", err)
 		}
-		if err := s.Append(ctx, []audit.Entry{{}}); !fault.Is(err, fault.StoreUnavailable) {
+		if err := s.Ship(ctx, audit.Segment{Name: "a", Data: []byte{1}}); !fault.Is(err, fault.StoreUnavailable) {
 			t.Errorf("a write before migration: %v", err)
 		}
 		if err := s.InsertKey(ctx, apiKey); !fault.Is(err, fault.StoreUnavailable) {
@@ -225,9 +225,11 @@ func TestMigrateFromFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 		undo := map[string]string{
-			"postgres": "DROP SCHEMA access CASCADE; DROP SCHEMA onchain CASCADE; DROP TABLE ops.upstream_quota, ops.upstream_calls; DELETE FROM ops.migrations WHERE name > '0001'",
+			"postgres": "DROP SCHEMA access CASCADE; DROP SCHEMA onchain CASCADE; DROP TABLE ops.upstream_quota, ops.upstream_calls; " +
+				"DROP TABLE ops.log_segments, ops.audit, ops.replicas, ops.log_state; DELETE FROM ops.migrations WHERE name > '0001'",
 			"sqlite": "DROP TABLE access_api_keys; DROP VIEW onchain_v_points; DROP TABLE onchain_series; DROP TABLE onchain_points; DROP TABLE onchain_coverage; " +
-				"DROP TABLE ops_upstream_quota; DROP TABLE ops_upstream_calls; DELETE FROM ops_migrations WHERE name > '0001'",
+				"DROP TABLE ops_upstream_quota; DROP TABLE ops_upstream_calls; DROP TABLE ops_log_segments; DROP TABLE ops_audit; DROP TABLE ops_replicas; " +
+				"DROP TABLE ops_log_state; DELETE FROM ops_migrations WHERE name > '0001'",
 		}[s.Name()]
 		if _, err := connect(t, o, nil).Exec(undo); err != nil {
 			t.Fatal(err)
@@ -380,7 +382,7 @@ func TestPostgresWithoutRights(t *testing.T) {
 	_, _, revokeErr := s.RevokeKey(t.Context(), apiKey.ID, noon)
 	for what, err := range map[string]error{
 		"quotes": s.SaveQuotes(t.Context(), []market.Quote{quote}), "series": s.SaveSeries(t.Context(), w),
-		"catalogue": s.SaveCatalogue(t.Context(), []market.Asset{{ID: "bitcoin"}}, noon), "log": s.Append(t.Context(), []audit.Entry{{}}),
+		"catalogue": s.SaveCatalogue(t.Context(), []market.Asset{{ID: "bitcoin"}}, noon), "log": s.Ship(t.Context(), audit.Segment{Name: "a", Data: []byte{1}}),
 		"insert key": s.InsertKey(t.Context(), apiKey), "touch key": s.TouchKeys(t.Context(), map[string]time.Time{apiKey.ID: noon}), "revoke key": revokeErr,
 	} {
 		if err != nil {
@@ -414,7 +416,7 @@ func TestReopen(t *testing.T) {
 		}
 		for what, err := range map[string]error{
 			"ping": first.Ping(t.Context()), "save": first.SaveQuotes(t.Context(), []market.Quote{quote}),
-			"append": first.Append(t.Context(), []audit.Entry{{}}), "migrate": first.Migrate(t.Context()), "insert key": first.InsertKey(t.Context(), apiKey),
+			"append": first.Ship(t.Context(), audit.Segment{Name: "a", Data: []byte{1}}), "migrate": first.Migrate(t.Context()), "insert key": first.InsertKey(t.Context(), apiKey),
 		} {
 			if !fault.Is(err, fault.StoreUnavailable) {
 				t.Errorf("%s after Close: %v", what, err)
