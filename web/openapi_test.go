@@ -23,7 +23,7 @@ func described(t testing.TB) *Handler {
 	t.Cleanup(sink.Close)
 	return New(Options{
 		Resolver: &resolvers.Resolver{Market: market.NewService(market.Options{Currencies: market.AllCurrencies()})},
-		Log:      sink.Logger(), Sink: sink, Strangers: NewAddressLimit(1, time.Minute), MetricsPage: http.NotFoundHandler(),
+		Log:      sink.Logger(), Sink: sink, Strangers: NewAddressLimit(1, time.Minute), MetricsPage: http.NotFoundHandler(), OpenMetrics: true,
 	})
 }
 
