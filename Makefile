@@ -95,6 +95,11 @@ compose-check: ## Check docker-compose.yml against the Compose Specification
 	done
 	@echo 'docker-compose.yml: valid, and insists on its secrets'
 
+.PHONY: rules-check
+rules-check: ## Check and test the alert rules with promtool
+	scripts/promtool check config deploy/prometheus/prometheus.yml
+	scripts/promtool test rules deploy/prometheus/rules_test.yml
+
 .PHONY: image
 image: ## Build the container image
 	docker build --build-arg VERSION='$(VERSION)' --build-arg COMMIT='$(COMMIT)' --tag '$(IMAGE)' .

@@ -1,19 +1,35 @@
-// Package audit is the memory of what happened: one entry for every API request and every worker action, kept in the
-// database and exported to admins.
+// Package audit is the memory of what happened: one line for every API request and every worker action, written by one
+// sink to the console and to segments on disk, shipped to the database, and exported to admins.
+//
+// # A line's way
+//
+// [Sink.Write] puts a line into two bounded queues and returns: it never waits. One goroutine empties the first onto the
+// console. Another appends the second to the replica's open segment, a file of JSON lines that is synced to the disk at most
+// each second. A segment that is large or old enough is closed, compressed to one gzip member and stored as one row of the
+// database; then its file goes. What a killed process left on the disk is shipped by the next one on the same directory.
+//
+// # What is lost, and that it is told
+//
+// A kill loses what was not yet handed to the kernel, a tenth of a second; a power cut what was not yet synced, a second.
+// A disk that is full or a database that is away fills the queue and then the allowance on the disk; lines beyond these
+// are dropped and counted, which the log itself says once a minute, and it goes on by itself once it can.
+//
+// # Reading
+//
+// Segments have ascending numbers in the order of their commits, and a line's place is its segment's number and its own
+// within: a cursor that stays valid while the log grows. Within a segment lines ascend in time; segments of several
+// replicas overlap. Before an export every live replica ships what it has (see [Log.Flush]).
 package audit
 
 import (
-	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
-
-	"github.com/coingraph/coingraph/fault"
-	"github.com/coingraph/coingraph/relay"
 )
 
 // Level is how much an entry matters, as in slog.
@@ -26,82 +42,6 @@ const (
 	Warn  Level = "WARN"
 	Error Level = "ERROR"
 )
-
-// Entry is one line of the log. It never holds a secret: a key is named by its id, an operation by its name and hash.
-type Entry struct {
-	ID            int64         `json:"id"` // ascending in the order of storing; 0 until stored
-	Time          time.Time     `json:"time"`
-	Level         Level         `json:"level"`
-	Event         string        `json:"event"` // "request", "catalogue.refresh", …
-	RequestID     string        `json:"requestId,omitempty"`
-	Replica       string        `json:"replica,omitempty"`
-	KeyID         string        `json:"keyId,omitempty"`
-	Method        string        `json:"method,omitempty"`
-	Route         string        `json:"route,omitempty"`     // the router's pattern, not the raw path
-	Operation     string        `json:"operation,omitempty"` // GraphQL: the operation's name and the document's hash
-	Status        int           `json:"status,omitempty"`
-	Code          string        `json:"code,omitempty"` // the error's code
-	Duration      time.Duration `json:"durationNs"`
-	Cache         string        `json:"cache,omitempty"` // the farthest tier asked: memory, redis, database, upstream
-	UpstreamCalls int           `json:"upstreamCalls,omitempty"`
-	Bytes         int64         `json:"bytes,omitempty"`
-	Provider      string        `json:"provider,omitempty"`
-	Message       string        `json:"message,omitempty"`
-}
-
-// Filter selects entries; a zero field selects all.
-type Filter struct {
-	From, To  time.Time // [From, To)
-	Level     Level     // exactly this level
-	Event     string
-	Key       string
-	Status    int
-	Provider  string
-	RequestID string
-}
-
-// Store keeps entries. It fails with fault.StoreUnavailable, or with the context's error.
-type Store interface {
-	// Append stores the entries, all or none, and gives them ascending ids in the order given.
-	Append(ctx context.Context, entries []Entry) error
-	// Page gives up to limit entries that the filter selects with ids after the one given, ascending by id, so that
-	// a reader who follows neither skips nor repeats an entry while the log grows.
-	Page(ctx context.Context, f Filter, after int64, limit int) ([]Entry, error)
-	// Count is how many entries the filter selects.
-	Count(ctx context.Context, f Filter) (int, error)
-	// Prune deletes the entries from before the time given and tells how many there were.
-	Prune(ctx context.Context, before time.Time) (int, error)
-}
-
-// Page is a page of the log.
-type Page struct {
-	Nodes      []Entry
-	PageInfo   relay.PageInfo
-	TotalCount int
-}
-
-// Edge is an entry and its place in the log.
-type Edge struct {
-	Cursor string
-	Node   Entry
-}
-
-// Edges are the nodes with their cursors.
-func (p *Page) Edges() []Edge {
-	edges := make([]Edge, len(p.Nodes))
-	for i, e := range p.Nodes {
-		edges[i] = Edge{cursorOf(e.ID), e}
-	}
-	return edges
-}
-
-// Key is the entry's id as text.
-func (e Entry) Key() string { return strconv.FormatInt(e.ID, 10) }
-
-// DurationMs is the duration in milliseconds.
-func (e Entry) DurationMs() float64 { return float64(e.Duration) / float64(time.Millisecond) }
-
-func cursorOf(id int64) string { return relay.Cursor(strconv.FormatInt(id, 10)) }
 
 // MarshalGQL writes the GraphQL enum value.
 func (l Level) MarshalGQL(w io.Writer) { _, _ = io.WriteString(w, strconv.Quote(string(l))) }
@@ -116,43 +56,83 @@ func (l *Level) UnmarshalGQL(v any) error {
 	return fmt.Errorf("a level is DEBUG, INFO, WARN or ERROR")
 }
 
-// ReadPage is the page of entries after the one given.
-func ReadPage(ctx context.Context, s Store, f Filter, after int64, first int) (*Page, error) {
-	entries, err := s.Page(ctx, f, after, first+1)
-	if err != nil {
-		return nil, err
+// levelOf is the level of slog, rounded down to one that has a name.
+func levelOf(l slog.Level) Level {
+	switch {
+	case l < slog.LevelInfo:
+		return Debug
+	case l < slog.LevelWarn:
+		return Info
+	case l < slog.LevelError:
+		return Warn
 	}
-	total, err := s.Count(ctx, f)
-	if err != nil {
-		return nil, err
+	return Error
+}
+
+// Entry is one line of the log, read. It never holds a secret: a key is named by its id, an operation by its name and
+// hash, variables by their shape. What does not apply is the zero value.
+type Entry struct {
+	Time          time.Time `json:"time"`
+	Level         Level     `json:"level"`
+	Message       string    `json:"msg"`
+	Event         string    `json:"event"` // "request", "key.create", "catalogue.refresh", …
+	RequestID     string    `json:"request_id"`
+	TraceID       string    `json:"trace_id"`
+	Replica       string    `json:"replica"`
+	KeyID         string    `json:"key_id"` // who asked
+	Method        string    `json:"method"`
+	Route         string    `json:"route"`     // the router's pattern, not the raw path
+	Operation     string    `json:"operation"` // GraphQL: the operation's name and the document's hash
+	Variables     string    `json:"variables"` // GraphQL: their names, types and lengths
+	Status        int       `json:"status"`
+	Code          string    `json:"code"` // the error's code
+	DurationMs    float64   `json:"duration_ms"`
+	Cache         string    `json:"cache"` // the farthest tier asked: memory, redis, database, upstream
+	UpstreamCalls int       `json:"upstream_calls"`
+	Bytes         int64     `json:"bytes"`
+	Provider      string    `json:"provider"`
+
+	Place Place  `json:"-"`
+	Line  string `json:"-"` // all of it, with what has no field here
+}
+
+// parse reads a line. A field of another type than is usual, which a worker's line may have, is left out.
+func parse(line []byte) (Entry, error) {
+	var e Entry
+	err := json.Unmarshal(line, &e)
+	if err != nil && !isTypeError(err) {
+		return Entry{}, fmt.Errorf("audit: a line that is no JSON object: %w", err)
 	}
-	p := &Page{Nodes: entries, TotalCount: total}
-	if len(entries) > first {
-		p.Nodes, p.PageInfo.HasNextPage = entries[:first], true
+	e.Line = strings.TrimSuffix(string(line), "\n")
+	return e, nil
+}
+
+// isTypeError tells whether a field had another type than was asked for: the others are read then.
+func isTypeError(err error) bool {
+	var wrong *json.UnmarshalTypeError
+	return errors.As(err, &wrong)
+}
+
+// Place is where a line is in the log.
+type Place struct {
+	Segment int64 // the segment's number, from 1
+	Line    int   // its number within the segment, from 1; 0 is before the first
+}
+
+// String is the place as cursors have it.
+func (p Place) String() string { return strconv.FormatInt(p.Segment, 10) + "-" + strconv.Itoa(p.Line) }
+
+// ParsePlace reads what [Place.String] writes; "" is before everything.
+func ParsePlace(s string) (Place, error) {
+	if s == "" {
+		return Place{}, nil
 	}
-	if n := len(p.Nodes); n > 0 {
-		cursor := cursorOf(p.Nodes[n-1].ID)
-		p.PageInfo.EndCursor = &cursor
+	var p Place
+	if n, err := fmt.Sscanf(s, "%d-%d", &p.Segment, &p.Line); n != 2 || err != nil || p.Segment < 0 || p.Line < 0 || p.String() != s {
+		return Place{}, fmt.Errorf("audit: %q is no place in the log", s)
 	}
 	return p, nil
 }
 
-// MaxText bounds a filter's texts, in bytes.
-const MaxText = 200
-
-// Check names what is wrong with the filter.
-func (f *Filter) Check() []fault.Field {
-	var bad []fault.Field
-	if !f.From.IsZero() && !f.To.IsZero() && !f.From.Before(f.To) {
-		bad = append(bad, fault.Field{Field: "to", Message: "must be after from"})
-	}
-	for _, t := range []struct{ name, value string }{{"event", f.Event}, {"key", f.Key}, {"provider", f.Provider}, {"requestId", f.RequestID}} {
-		if len(t.value) > MaxText || strings.ContainsFunc(t.value, unicode.IsControl) || !utf8.ValidString(t.value) {
-			bad = append(bad, fault.Field{Field: t.name, Message: fmt.Sprintf("must be a text of at most %d bytes without control characters", MaxText)})
-		}
-	}
-	if f.Status != 0 && (f.Status < 100 || f.Status > 599) {
-		bad = append(bad, fault.Field{Field: "status", Message: "must be an HTTP status"})
-	}
-	return bad
-}
+// ID is the entry's place as text.
+func (e Entry) ID() string { return e.Place.String() }

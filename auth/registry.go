@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/telemetry"
 )
 
 // RegistryOptions are the options of [NewRegistry].
@@ -92,7 +93,7 @@ func (r *Registry) Create(ctx context.Context, name, tier string, expires time.T
 	if err := r.opts.Store.InsertKey(ctx, key); err != nil {
 		return StoredKey{}, "", fmt.Errorf("auth: create a key: %w", err)
 	}
-	r.opts.Log.InfoContext(ctx, "an API key was created", "event", "key.create", "key_id", key.ID, "name", name, "tier", tier, "by", ActorOf(ctx).ID)
+	r.opts.Log.InfoContext(ctx, "an API key was created", "event", "key.create", "key_id", key.ID, "name", name, "tier", tier, "by", ActorOf(ctx).ID, telemetry.RecordedKey, true)
 	return key, secret, nil
 }
 
@@ -150,7 +151,7 @@ func (r *Registry) Revoke(ctx context.Context, id string) (StoredKey, error) {
 		return StoredKey{}, fault.New(fault.NotFound, "there is no such API key in the database")
 	}
 	r.lookup.forget(key.Hash)
-	r.opts.Log.InfoContext(ctx, "an API key was revoked", "event", "key.revoke", "key_id", key.ID, "name", key.Name, "tier", key.Tier, "by", ActorOf(ctx).ID)
+	r.opts.Log.InfoContext(ctx, "an API key was revoked", "event", "key.revoke", "key_id", key.ID, "name", key.Name, "tier", key.Tier, "by", ActorOf(ctx).ID, telemetry.RecordedKey, true)
 	return key, nil
 }
 

@@ -40,7 +40,9 @@ func OpenPatient(redisURL string, atLeast time.Duration) (redis.UniversalClient,
 	for _, timeout := range []*time.Duration{&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.PoolTimeout} {
 		*timeout = max(*timeout, atLeast)
 	}
-	return redis.NewUniversalClient(o), nil
+	client := redis.NewUniversalClient(o)
+	client.AddHook(tracing{})
+	return client, nil
 }
 
 // patience is how long the client waits for each of: a connection, its turn in the pool, an answer.

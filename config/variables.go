@@ -46,8 +46,7 @@ func programVars() []variable {
 		{
 			name: "METRICS_ADDR", def: unset("on `LISTEN_ADDR`"),
 			value: into(address, func(c *Config) *string { return &c.MetricsAddr }),
-			doc:   "Where `/metrics` is served instead, without a key.",
-			later: notBuilt,
+			doc:   "Where `/metrics` is served instead, without a key: an address that only the scraper reaches.",
 		},
 		{
 			name: "SCHEDULER", def: always("on"),
@@ -328,12 +327,12 @@ func logVars() []variable {
 		{
 			name: "LOG_LEVEL", def: always("info"),
 			value: into(level, func(c *Config) *slog.Level { return &c.LogLevel }),
-			doc:   "The least level that is logged.",
+			doc:   "The least level that is logged, on the console and in the log that admins export: from `warn` on, requests are not.",
 		},
 		{
 			name: "LOG_RETENTION", def: always("720h"),
 			value: into(duration, func(c *Config) *time.Duration { return &c.LogRetention }),
-			doc:   "How long log entries are kept.",
+			doc:   "How long the log is kept in the database.",
 		},
 	}
 }

@@ -88,8 +88,10 @@ func (e errand) attempt(ctx context.Context, endpoint string, call func(context.
 	telemetry.TallyOf(ctx).UpstreamCall()
 	limited, cancel := context.WithTimeout(ctx, e.opts.Timeout)
 	defer cancel()
+	limited, span := telemetry.StartSpan(limited, "upstream call", "provider", e.name, "endpoint", endpoint)
 	start := time.Now()
 	err = call(limited, e.keys[grant.Key])
+	span.End(err)
 	done := Call{
 		Provider: e.name, Key: quota.KeyID(e.keys[grant.Key]), Endpoint: endpoint, Lane: e.lane, Asset: e.asset, Caller: telemetry.Caller(ctx),
 		Duration: time.Since(start),

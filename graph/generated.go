@@ -122,10 +122,11 @@ type ComplexityRoot struct {
 	}
 
 	LogConnection struct {
-		Edges      func(childComplexity int) int
-		Nodes      func(childComplexity int) int
-		PageInfo   func(childComplexity int) int
-		TotalCount func(childComplexity int) int
+		DownloadURL func(childComplexity int) int
+		Edges       func(childComplexity int) int
+		Nodes       func(childComplexity int) int
+		PageInfo    func(childComplexity int) int
+		TotalCount  func(childComplexity int) int
 	}
 
 	LogEdge struct {
@@ -139,9 +140,10 @@ type ComplexityRoot struct {
 		Code          func(childComplexity int) int
 		DurationMs    func(childComplexity int) int
 		Event         func(childComplexity int) int
-		Key           func(childComplexity int) int
+		ID            func(childComplexity int) int
 		KeyID         func(childComplexity int) int
 		Level         func(childComplexity int) int
+		Line          func(childComplexity int) int
 		Message       func(childComplexity int) int
 		Method        func(childComplexity int) int
 		Operation     func(childComplexity int) int
@@ -151,7 +153,9 @@ type ComplexityRoot struct {
 		Route         func(childComplexity int) int
 		Status        func(childComplexity int) int
 		Time          func(childComplexity int) int
+		TraceID       func(childComplexity int) int
 		UpstreamCalls func(childComplexity int) int
+		Variables     func(childComplexity int) int
 	}
 
 	MarketChart struct {
@@ -611,6 +615,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Limit.ResetsAt(childComplexity), true
 
+	case "LogConnection.downloadUrl":
+		if e.ComplexityRoot.LogConnection.DownloadURL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LogConnection.DownloadURL(childComplexity), true
 	case "LogConnection.edges":
 		if e.ComplexityRoot.LogConnection.Edges == nil {
 			break
@@ -680,11 +690,11 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.LogEntry.Event(childComplexity), true
 	case "LogEntry.id":
-		if e.ComplexityRoot.LogEntry.Key == nil {
+		if e.ComplexityRoot.LogEntry.ID == nil {
 			break
 		}
 
-		return e.ComplexityRoot.LogEntry.Key(childComplexity), true
+		return e.ComplexityRoot.LogEntry.ID(childComplexity), true
 	case "LogEntry.key":
 		if e.ComplexityRoot.LogEntry.KeyID == nil {
 			break
@@ -697,6 +707,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.LogEntry.Level(childComplexity), true
+	case "LogEntry.line":
+		if e.ComplexityRoot.LogEntry.Line == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LogEntry.Line(childComplexity), true
 	case "LogEntry.message":
 		if e.ComplexityRoot.LogEntry.Message == nil {
 			break
@@ -751,12 +767,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.LogEntry.Time(childComplexity), true
+	case "LogEntry.traceId":
+		if e.ComplexityRoot.LogEntry.TraceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LogEntry.TraceID(childComplexity), true
 	case "LogEntry.upstreamCalls":
 		if e.ComplexityRoot.LogEntry.UpstreamCalls == nil {
 			break
 		}
 
 		return e.ComplexityRoot.LogEntry.UpstreamCalls(childComplexity), true
+	case "LogEntry.variables":
+		if e.ComplexityRoot.LogEntry.Variables == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LogEntry.Variables(childComplexity), true
 
 	case "MarketChart.asset":
 		if e.ComplexityRoot.MarketChart.Asset == nil {
@@ -2186,8 +2214,13 @@ type LogConnection {
   edges: [LogEdge!]!
   nodes: [LogEntry!]!
   pageInfo: PageInfo!
-  "How many entries the filter selects."
+  "How many entries the filter selects. Counted when asked for, which reads the whole range unless it is by time alone."
   totalCount: Int!
+  """
+  Where all that the filter selects can be downloaded as gzip NDJSON without a credential: a path on this server, good for
+  five minutes. Whoever has it can use it; it holds no secret of yours.
+  """
+  downloadUrl: String!
 }
 
 "A log entry with its place in the log."
@@ -2196,22 +2229,28 @@ type LogEdge {
   node: LogEntry!
 }
 
-"One request or one action of a worker. What does not apply is an empty string or 0."
+"One request, one action of a worker, or what an admin did. What does not apply is an empty string or 0."
 type LogEntry {
+  "Its place in the log."
   id: ID!
+  "When it was written: for a request, when it was answered."
   time: Time!
   level: LogLevel!
   event: String!
   requestId: String!
+  "The trace that the request belongs to, where it is traced."
+  traceId: String!
   "Which process it was."
   replica: String!
-  "The API key's id, never the key."
+  "Who asked: the API key's id, never the key."
   key: ID!
   method: String!
   "The route's pattern."
   route: String!
   "The GraphQL operation's name and the hash of its document."
   operation: String!
+  "The operation's variables: their names, types and lengths, never what is in them."
+  variables: String!
   status: Int!
   "The error's code."
   code: String!
@@ -2224,6 +2263,8 @@ type LogEntry {
   bytes: Int!
   provider: String!
   message: String!
+  "The entry as it is in the export: a JSON object, with what has no field here."
+  line: String!
 }
 `, BuiltIn: false},
 }
@@ -2393,6 +2434,8 @@ func (ec *executionContext) childFields_LogConnection(ctx context.Context, field
 		return ec.fieldContext_LogConnection_pageInfo(ctx, field)
 	case "totalCount":
 		return ec.fieldContext_LogConnection_totalCount(ctx, field)
+	case "downloadUrl":
+		return ec.fieldContext_LogConnection_downloadUrl(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type LogConnection", field.Name)
 }
@@ -2419,6 +2462,8 @@ func (ec *executionContext) childFields_LogEntry(ctx context.Context, field grap
 		return ec.fieldContext_LogEntry_event(ctx, field)
 	case "requestId":
 		return ec.fieldContext_LogEntry_requestId(ctx, field)
+	case "traceId":
+		return ec.fieldContext_LogEntry_traceId(ctx, field)
 	case "replica":
 		return ec.fieldContext_LogEntry_replica(ctx, field)
 	case "key":
@@ -2429,6 +2474,8 @@ func (ec *executionContext) childFields_LogEntry(ctx context.Context, field grap
 		return ec.fieldContext_LogEntry_route(ctx, field)
 	case "operation":
 		return ec.fieldContext_LogEntry_operation(ctx, field)
+	case "variables":
+		return ec.fieldContext_LogEntry_variables(ctx, field)
 	case "status":
 		return ec.fieldContext_LogEntry_status(ctx, field)
 	case "code":
@@ -2445,6 +2492,8 @@ func (ec *executionContext) childFields_LogEntry(ctx context.Context, field grap
 		return ec.fieldContext_LogEntry_provider(ctx, field)
 	case "message":
 		return ec.fieldContext_LogEntry_message(ctx, field)
+	case "line":
+		return ec.fieldContext_LogEntry_line(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type LogEntry", field.Name)
 }
@@ -4524,7 +4573,7 @@ func (ec *executionContext) _LogConnection_totalCount(ctx context.Context, field
 			return ec.fieldContext_LogConnection_totalCount(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.TotalCount, nil
+			return obj.TotalCount(ctx)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
@@ -4535,7 +4584,30 @@ func (ec *executionContext) _LogConnection_totalCount(ctx context.Context, field
 	)
 }
 func (ec *executionContext) fieldContext_LogConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("LogConnection", field, false, false, "Int")
+	return graphql.NewScalarFieldContext("LogConnection", field, true, false, "Int")
+}
+
+func (ec *executionContext) _LogConnection_downloadUrl(ctx context.Context, field graphql.CollectedField, obj *audit.Page) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LogConnection_downloadUrl(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DownloadURL(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LogConnection_downloadUrl(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LogConnection", field, true, false, "String")
 }
 
 func (ec *executionContext) _LogEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *audit.Edge) (ret graphql.Marshaler) {
@@ -4602,7 +4674,7 @@ func (ec *executionContext) _LogEntry_id(ctx context.Context, field graphql.Coll
 			return ec.fieldContext_LogEntry_id(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Key(), nil
+			return obj.ID(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -4705,6 +4777,29 @@ func (ec *executionContext) _LogEntry_requestId(ctx context.Context, field graph
 	)
 }
 func (ec *executionContext) fieldContext_LogEntry_requestId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LogEntry", field, false, false, "String")
+}
+
+func (ec *executionContext) _LogEntry_traceId(ctx context.Context, field graphql.CollectedField, obj *audit.Entry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LogEntry_traceId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TraceID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LogEntry_traceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("LogEntry", field, false, false, "String")
 }
 
@@ -4823,6 +4918,29 @@ func (ec *executionContext) fieldContext_LogEntry_operation(_ context.Context, f
 	return graphql.NewScalarFieldContext("LogEntry", field, false, false, "String")
 }
 
+func (ec *executionContext) _LogEntry_variables(ctx context.Context, field graphql.CollectedField, obj *audit.Entry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LogEntry_variables(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Variables, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LogEntry_variables(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LogEntry", field, false, false, "String")
+}
+
 func (ec *executionContext) _LogEntry_status(ctx context.Context, field graphql.CollectedField, obj *audit.Entry) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -4878,7 +4996,7 @@ func (ec *executionContext) _LogEntry_durationMs(ctx context.Context, field grap
 			return ec.fieldContext_LogEntry_durationMs(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.DurationMs(), nil
+			return obj.DurationMs, nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
@@ -4889,7 +5007,7 @@ func (ec *executionContext) _LogEntry_durationMs(ctx context.Context, field grap
 	)
 }
 func (ec *executionContext) fieldContext_LogEntry_durationMs(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("LogEntry", field, true, false, "Float")
+	return graphql.NewScalarFieldContext("LogEntry", field, false, false, "Float")
 }
 
 func (ec *executionContext) _LogEntry_cache(ctx context.Context, field graphql.CollectedField, obj *audit.Entry) (ret graphql.Marshaler) {
@@ -5004,6 +5122,29 @@ func (ec *executionContext) _LogEntry_message(ctx context.Context, field graphql
 	)
 }
 func (ec *executionContext) fieldContext_LogEntry_message(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LogEntry", field, false, false, "String")
+}
+
+func (ec *executionContext) _LogEntry_line(ctx context.Context, field graphql.CollectedField, obj *audit.Entry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LogEntry_line(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Line, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LogEntry_line(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("LogEntry", field, false, false, "String")
 }
 
@@ -9308,23 +9449,30 @@ func (ec *executionContext) _LogConnection(ctx context.Context, sel ast.Selectio
 		case "edges":
 			out.Values[i] = ec._LogConnection_edges(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "nodes":
 			out.Values[i] = ec._LogConnection_nodes(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "pageInfo":
 			out.Values[i] = ec._LogConnection_pageInfo(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "totalCount":
-			out.Values[i] = ec._LogConnection_totalCount(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._LogConnection_totalCount(ctx, field, obj)
+				})
+		case "downloadUrl":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._LogConnection_downloadUrl(ctx, field, obj)
+				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -9416,6 +9564,11 @@ func (ec *executionContext) _LogEntry(ctx context.Context, sel ast.SelectionSet,
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "traceId":
+			out.Values[i] = ec._LogEntry_traceId(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "replica":
 			out.Values[i] = ec._LogEntry_replica(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -9438,6 +9591,11 @@ func (ec *executionContext) _LogEntry(ctx context.Context, sel ast.SelectionSet,
 			}
 		case "operation":
 			out.Values[i] = ec._LogEntry_operation(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "variables":
+			out.Values[i] = ec._LogEntry_variables(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -9478,6 +9636,11 @@ func (ec *executionContext) _LogEntry(ctx context.Context, sel ast.SelectionSet,
 			}
 		case "message":
 			out.Values[i] = ec._LogEntry_message(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "line":
+			out.Values[i] = ec._LogEntry_line(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}

@@ -37,7 +37,8 @@ func (h *house) recorded(held ...int) (calls func() [][]market.Pair, letGo func(
 
 func (h *house) await(what string, condition func() bool) {
 	h.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !condition(); time.Sleep(time.Millisecond) {
+	deadline := time.Now().Add(20 * time.Second)
+	for tick := time.NewTicker(time.Millisecond); !condition(); <-tick.C {
 		if time.Now().After(deadline) {
 			h.t.Fatalf("%s did not come", what)
 		}

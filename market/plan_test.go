@@ -23,8 +23,11 @@ func TestWhomToAskForWhat(t *testing.T) {
 		{"nothing is known", nil, []Range{{0, 10}}, []Range{{0, 10}}, []Range{{0, 10}}},
 		{"the first gave all", []Known{known("first", 0, 10, 0, "")}, nil, nil, nil},
 		{"the newest point of the first is due again", []Known{known("first", 0, 9, 0, ""), known("first", 9, 10, past, "")}, []Range{{9, 10}}, []Range{{9, 10}}, []Range{{9, 10}}},
-		{"the second is asked for holes of the first", []Known{known("first", 0, 4, 0, BeyondPlan), known("first", 4, 8, 0, ""), known("first", 8, 10, later, UpstreamHole)},
-			nil, []Range{{0, 4}, {8, 10}}, []Range{{0, 4}, {8, 10}}},
+		{
+			"the second is asked for holes of the first",
+			[]Known{known("first", 0, 4, 0, BeyondPlan), known("first", 4, 8, 0, ""), known("first", 8, 10, later, UpstreamHole)},
+			nil, []Range{{0, 4}, {8, 10}}, []Range{{0, 4}, {8, 10}},
+		},
 		{"but not for what lies before the asset's first point", []Known{known("first", 0, 4, 0, NotListed), known("first", 4, 10, 0, "")}, nil, nil, nil},
 		{"what neither has lacks no more", []Known{known("first", 0, 10, 0, UpstreamHole), known("second", 0, 10, 0, UpstreamHole)}, nil, nil, nil},
 		{"the first is asked again for what the second filled in", []Known{known("second", 0, 10, 0, "")}, []Range{{0, 10}}, nil, nil},

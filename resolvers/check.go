@@ -1,8 +1,6 @@
 package resolvers
 
 import (
-	"strconv"
-
 	"github.com/coingraph/coingraph/audit"
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/market"
@@ -36,8 +34,8 @@ func checkLogs(f *audit.Filter, first *int, after *string) []fault.Field {
 	_, badFirst := relay.First(first)
 	bad = append(bad, badFirst...)
 	position, badAfter := relay.After(after)
-	if badAfter == nil && position != "" {
-		if _, err := strconv.ParseInt(position, 10, 64); err != nil {
+	if badAfter == nil {
+		if _, err := audit.ParsePlace(position); err != nil {
 			badAfter = relay.BadCursor()
 		}
 	}

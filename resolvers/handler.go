@@ -20,6 +20,7 @@ import (
 	"github.com/coingraph/coingraph/auth"
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/graph"
+	"github.com/coingraph/coingraph/telemetry"
 )
 
 const (
@@ -44,6 +45,7 @@ type GraphQLOptions struct {
 	Now               func() time.Time
 	OpenIntrospection bool // for everybody; otherwise for admins only
 	Log               *slog.Logger
+	Metrics           *telemetry.Metrics // nil: none are kept
 }
 
 // NewGraphQL assembles the GraphQL server.
@@ -68,6 +70,7 @@ func NewGraphQL(r *Resolver, o GraphQLOptions) *GraphQL {
 	g.executor.Use(extension.AutomaticPersistedQuery{Cache: lru.New[string](cachedPersisted)})
 	g.executor.Use(introspection{open: o.OpenIntrospection})
 	g.executor.Use(arguments{r})
+	g.executor.Use(observer{o.Metrics})
 	return g
 }
 
@@ -85,7 +88,8 @@ type Result struct {
 // Do executes an operation. A read-only one may be a query only.
 func (g *GraphQL) Do(ctx context.Context, params *graphql.RawParams, readOnly bool) Result {
 	ctx = graphql.StartOperationTrace(ctx)
-	result := Result{Operation: operationName(params)}
+	hash := documentHash(params.Query)
+	result := Result{Operation: operationName(params.OperationName, hash)}
 	limits := g.limits(auth.ActorOf(ctx).Tier)
 	if limits.Tokens < g.tokens {
 		if err := checkTokens(params.Query, limits.Tokens); err != nil {
@@ -101,6 +105,7 @@ func (g *GraphQL) Do(ctx context.Context, params *graphql.RawParams, readOnly bo
 		locate(params.Query, errs)
 		return g.refuse(ctx, result, errs)
 	}
+	result.Operation = operationName(op.Operation.Name, hash)
 	if readOnly && op.Operation.Operation != ast.Query {
 		return g.refuse(ctx, result, gqlerror.List{{Err: fault.New(fault.MethodNotAllowed, "a GET may carry a query only: send this operation with POST")}})
 	}
@@ -158,10 +163,12 @@ func (r Result) withCost() Result {
 	return r
 }
 
-func operationName(params *graphql.RawParams) string {
-	sum := sha256.Sum256([]byte(params.Query))
-	hash := hex.EncodeToString(sum[:6])
-	name := params.OperationName
+func documentHash(query string) string {
+	sum := sha256.Sum256([]byte(query))
+	return hex.EncodeToString(sum[:6])
+}
+
+func operationName(name, hash string) string {
 	if len(name) > 64 {
 		name = name[:64]
 	}

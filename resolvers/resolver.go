@@ -4,7 +4,6 @@ package resolvers
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -24,7 +23,7 @@ import (
 // answer. A GraphQL operation was checked and charged as a whole before its fields come here.
 type Resolver struct {
 	Market *market.Service
-	Log    audit.Store
+	Log    *audit.Log
 	Meter  limit.Meter
 	Keys   *auth.Registry
 	Bill   *bill.Service
@@ -83,12 +82,15 @@ func (r *Resolver) metric(ctx context.Context, req market.MetricRequest) (*marke
 	return answer.Value, answer.Err
 }
 
-// ExportLogs lets an admin export the request log, and charges for it.
-func (r *Resolver) ExportLogs(ctx context.Context) error {
+// ExportLogs prepares an admin's export of the log, and charges for it.
+func (r *Resolver) ExportLogs(ctx context.Context, filter audit.Filter) (*audit.Export, error) {
 	if err := auth.Require(ctx, auth.Admin); err != nil {
-		return err
+		return nil, err
 	}
-	return r.charge(ctx, limit.Units{limit.LogExport: 1})
+	if err := r.charge(ctx, limit.Units{limit.LogExport: 1}); err != nil {
+		return nil, err
+	}
+	return r.Log.Export(ctx, filter)
 }
 
 // logs is a page of the request log. Only admins get one, whoever calls.
@@ -104,8 +106,8 @@ func (r *Resolver) logs(ctx context.Context, filter *audit.Filter, first *int, a
 	}
 	rows, _ := relay.First(first)
 	position, _ := relay.After(after)
-	last, _ := strconv.ParseInt(position, 10, 64)
-	return audit.ReadPage(ctx, r.Log, *filter, last, rows)
+	place, _ := audit.ParsePlace(position)
+	return r.Log.Page(ctx, *filter, place, rows)
 }
 
 // freshness reads what the caller wrote; only admins may ask for younger data than everybody gets.

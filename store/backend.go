@@ -35,6 +35,7 @@ type backend interface {
 	clock() string
 	// unavailable tells whether an error means that the database cannot serve now, rather than that we made a mistake.
 	unavailable(err error) bool
+	pools() []Pool
 	ddl() ddl
 	close() error
 }
@@ -63,7 +64,7 @@ func names() *strings.Replacer {
 // batch is rows by column. All columns are of the same length.
 type batch []column
 
-// column has a []string, []int64, []*int64 or []float64 as values; nil and NaN are null.
+// column has a []string, []int64, []*int64, []float64 or [][]byte as values; nil and NaN are null.
 type column struct {
 	name   string
 	values any
@@ -91,6 +92,8 @@ func (b batch) rows() int {
 		return len(values)
 	case []float64:
 		return len(values)
+	case [][]byte:
+		return len(values)
 	}
 	return 0
 }
@@ -107,6 +110,8 @@ func (b batch) row(i int) []any {
 		case []*int64:
 			row[j] = values[i]
 		case []float64:
+			row[j] = values[i]
+		case [][]byte:
 			row[j] = values[i]
 		}
 	}

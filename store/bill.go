@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -127,4 +128,9 @@ func (s *Store) PruneBill(ctx context.Context, before time.Time) (int, error) {
 	}
 	n, err := result.RowsAffected()
 	return int(n), s.fault(ctx, "prune bill", err)
+}
+
+// printable is a text that both databases take.
+func printable(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }

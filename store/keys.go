@@ -3,46 +3,58 @@ package store
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
 	"errors"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
 
+	"github.com/uptrace/bun"
+
+	"github.com/coingraph/coingraph/audit"
 	"github.com/coingraph/coingraph/auth"
 )
 
 const keyColumns = "id, name, tier, hash, created_at, expires_at, last_used_at, revoked_at"
 
-// insertKey gives back the id unless the name is taken. The index of names decides that, so it holds for whatever inserts
-// at the same time: the later one waits for the earlier one's end. A second key with the same id or hash stays an error.
-// Without its WHERE SQLite would take ON for a join's.
+// insertKey inserts nothing where the name is taken. The index of names decides that, so it holds for whatever inserts at the
+// same time: the later one waits for the earlier one's end. A second key with the same id or hash stays an error.
 const insertKey = `
-	INSERT INTO access.api_keys (` + keyColumns + `) SELECT ` + keyColumns + ` FROM @rows WHERE true
-	ON CONFLICT (name) WHERE revoked_at IS NULL DO NOTHING RETURNING id`
+	INSERT INTO access.api_keys (` + keyColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+	ON CONFLICT (name) WHERE revoked_at IS NULL DO NOTHING`
 
-// InsertKey stores a new key, see [auth.KeyStore].
+// InsertKey stores a new key, see [auth.KeyStore], and in the same transaction the audit entry that says so.
 func (s *Store) InsertKey(ctx context.Context, key auth.StoredKey) error {
-	inserted := false
-	err := s.change(ctx, insertKey,
-		batch{
-			{"id", []string{key.ID}},
-			{"name", []string{key.Name}},
-			{"tier", []string{key.Tier}},
-			{"hash", []string{hex.EncodeToString(key.Hash[:])}},
-			{"created_at", []int64{key.CreatedAt.UnixMilli()}},
-			{"expires_at", []*int64{event(key.ExpiresAt)}},
-			{"last_used_at", []*int64{event(key.LastUsedAt)}},
-			{"revoked_at", []*int64{event(key.RevokedAt)}},
-		},
-		func(scanner) error { inserted = true; return nil })
+	if err := (batch{{"key", []string{key.ID, key.Name, key.Tier}}}).check(); err != nil {
+		return s.fault(ctx, "insert key", err)
+	}
+	taken := false
+	err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		result, err := tx.ExecContext(ctx, s.named(insertKey), key.ID, key.Name, key.Tier, hex.EncodeToString(key.Hash[:]),
+			key.CreatedAt.UnixMilli(), event(key.ExpiresAt), event(key.LastUsedAt), event(key.RevokedAt))
+		if err != nil {
+			return err
+		}
+		inserted, err := result.RowsAffected()
+		if taken = inserted == 0; taken || err != nil {
+			return err
+		}
+		return s.record(ctx, tx, audit.Action{Event: "key.create", Message: "an API key was created", Target: key.ID, Details: keyDetails(key)})
+	})
 	if err != nil {
 		return s.fault(ctx, "insert key", err)
 	}
-	if !inserted {
+	if taken {
 		return auth.NameTaken()
 	}
 	return nil
+}
+
+// keyDetails are what an audit entry says of a key beside its id.
+func keyDetails(key auth.StoredKey) []slog.Attr {
+	return []slog.Attr{slog.String("name", key.Name), slog.String("tier", key.Tier)}
 }
 
 // Keys are all keys, see [auth.KeyStore].
@@ -66,16 +78,29 @@ func (s *Store) KeyByHash(ctx context.Context, hash [sha256.Size]byte) (key auth
 	return key, found, s.fault(ctx, "find key", err)
 }
 
-// RevokeKey ends a key, see [auth.KeyStore].
+// RevokeKey ends a key, see [auth.KeyStore], and in the same transaction writes the audit entry that says so.
 func (s *Store) RevokeKey(ctx context.Context, id string, at time.Time) (key auth.StoredKey, found bool, err error) {
 	if !storable(id) {
 		return auth.StoredKey{}, false, nil
 	}
-	err = s.change(ctx, `
-		UPDATE access.api_keys SET revoked_at = coalesce(revoked_at, v.at) FROM @rows WHERE id = v.wanted
-		RETURNING `+keyColumns,
-		batch{{"wanted", []string{id}}, {"at", []int64{at.UnixMilli()}}}, oneKey(&key, &found))
-	return key, found, s.fault(ctx, "revoke key", err)
+	err = s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		key, err = scanKey(tx.QueryRowContext(ctx, s.named("SELECT "+keyColumns+" FROM access.api_keys WHERE id = ?"+s.forUpdate()), id))
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if found = err == nil; err != nil || !key.RevokedAt.IsZero() {
+			return err
+		}
+		key.RevokedAt = instant(at.UnixMilli())
+		if _, err := tx.ExecContext(ctx, s.named("UPDATE access.api_keys SET revoked_at = ? WHERE id = ?"), at.UnixMilli(), id); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, audit.Action{Event: "key.revoke", Message: "an API key was revoked", Target: key.ID, Details: keyDetails(key)})
+	})
+	if err != nil {
+		return auth.StoredKey{}, false, s.fault(ctx, "revoke key", err)
+	}
+	return key, found, nil
 }
 
 // TouchKeys notes when keys were used, see [auth.KeyStore].

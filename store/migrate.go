@@ -18,7 +18,7 @@ import (
 // ddl is what the migrations' templates are rendered with.
 type ddl struct {
 	Postgres                    bool
-	Text, Float, Time           string // types
+	Text, Float, Time, Bytes    string // types
 	SmallInt, Int, BigInt       string
 	SmallIntID, IntID, BigIntID string // types of primary keys that count up by themselves
 	Keyed, Plain                string // options of tables: those read by their key, and others
@@ -78,7 +78,7 @@ func (s *Store) migrate(ctx context.Context) error {
 			return err
 		}
 		for _, step := range group.Migrations {
-			s.log.LogAttrs(ctx, slog.LevelInfo, "migration applied", slog.String("migration", step.String()), slog.String("database", s.name()))
+			s.log.LogAttrs(ctx, slog.LevelInfo, "migration applied", slog.String("event", "migrate"), slog.String("migration", step.String()), slog.String("database", s.name()))
 		}
 		break
 	}
@@ -88,7 +88,7 @@ func (s *Store) migrate(ctx context.Context) error {
 	}
 	for _, step := range steps {
 		if step.Unknown {
-			s.log.LogAttrs(ctx, slog.LevelWarn, "the database is newer than this program", slog.String("migration", step.Name))
+			s.log.LogAttrs(ctx, slog.LevelWarn, "the database is newer than this program", slog.String("event", "migrate"), slog.String("migration", step.Name))
 		}
 	}
 	return nil

@@ -61,6 +61,7 @@ func openPostgres(databaseURL string) (*postgres, error) {
 	p := &postgres{mode: cfg.ConnConfig.DefaultQueryExecMode}
 	// Bun puts values into the text of a statement, so no text occurs twice and preparing one is a wasted round trip.
 	cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
+	cfg.ConnConfig.Tracer = pgxTracer{}
 	if p.pool, err = pgxpool.NewWithConfig(context.Background(), cfg); err != nil {
 		return nil, errDatabaseURL
 	}
@@ -142,6 +143,8 @@ func unnest(b batch) string {
 			typ = "bigint"
 		case []float64:
 			typ = "double precision"
+		case [][]byte:
+			typ = "bytea"
 		}
 		params[i] = fmt.Sprintf("$%d::%s[]", i+1, typ)
 	}
@@ -196,6 +199,7 @@ func (p *postgres) ddl() ddl {
 		Postgres: true,
 		Text:     `text COLLATE "C"`, // by bytes, as Go compares
 		Float:    "double precision",
+		Bytes:    "bytea",
 		SmallInt: "smallint", Int: "integer", BigInt: "bigint",
 		SmallIntID: "smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
 		IntID:      "integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY",

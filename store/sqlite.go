@@ -16,6 +16,9 @@ import (
 	"github.com/uptrace/bun/dialect/sqlitedialect"
 	sqlitedriver "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/coingraph/coingraph/migrations"
+	"github.com/coingraph/coingraph/telemetry"
 )
 
 // fileName is the database within the data directory.
@@ -52,7 +55,7 @@ func openSQLite(dir string) (*sqlite, error) {
 		}
 		db.SetMaxOpenConns(conns)
 		db.SetMaxIdleConns(conns)
-		return bun.NewDB(db, sqlitedialect.New()), nil
+		return bun.NewDB(db, sqlitedialect.New()).WithQueryHook(bunTracer{}), nil
 	}
 	writer, err := open(url.Values{"_txlock": {"immediate"}}, 1)
 	if err != nil {
@@ -86,7 +89,7 @@ func (s *sqlite) change(ctx context.Context, query string, in batch, row func(sc
 }
 
 // run gives the batch to the statement as one JSON text, which knows no limit to the number of parameters.
-func (s *sqlite) run(ctx context.Context, db *bun.DB, query string, in batch, row func(scanner) error) error {
+func (s *sqlite) run(ctx context.Context, db *bun.DB, query string, in batch, row func(scanner) error) (err error) {
 	if err := in.check(); err != nil {
 		return err
 	}
@@ -107,6 +110,8 @@ func (s *sqlite) run(ctx context.Context, db *bun.DB, query string, in batch, ro
 		query = strings.Replace(query, "@rows", "(SELECT "+strings.Join(values, ", ")+" FROM json_each(?)) AS v", 1)
 		args = []any{string(data)}
 	}
+	ctx, span := telemetry.StartSpan(ctx, "sql", "db.system.name", "sqlite", "db.operation.name", verb(query))
+	defer func() { span.End(err) }()
 	rows, err := db.DB.QueryContext(ctx, s.named(query), args...)
 	if err != nil {
 		return err
@@ -153,11 +158,23 @@ func (s *sqlite) unavailable(err error) bool {
 		sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return true
 	case sqlite3.SQLITE_ERROR:
-		// There is no code for a table that is not there yet. This one is of the newest migration.
-		migrated, err := s.exists(context.Background(), "ops.upstream_calls")
-		return err == nil && !migrated
+		return s.pending() // there is no code for a table that is not there yet
 	}
 	return false
+}
+
+// pending tells whether migrations are lacking, as far as that can be told.
+func (s *sqlite) pending() bool {
+	steps, err := migrations.Files.ReadDir(".")
+	if err != nil {
+		return false
+	}
+	begun, err := s.exists(context.Background(), "ops.migrations")
+	if err != nil || !begun {
+		return err == nil
+	}
+	applied, err := s.reader.NewSelect().TableExpr(s.named("ops.migrations")).Count(context.Background())
+	return err == nil && int(applied) < len(steps)
 }
 
 func (s *sqlite) exists(ctx context.Context, table string) (bool, error) {
@@ -167,6 +184,7 @@ func (s *sqlite) exists(ctx context.Context, table string) (bool, error) {
 func (s *sqlite) ddl() ddl {
 	return ddl{
 		Text:     "TEXT",
+		Bytes:    "BLOB",
 		Float:    "ANY", // a column of type REAL would keep -0 as 0
 		Time:     "TIMESTAMP",
 		SmallInt: "INTEGER", Int: "INTEGER", BigInt: "INTEGER",

@@ -27,16 +27,18 @@ var (
 type Options struct {
 	DatabaseURL string       // postgres://…; empty: SQLite in DataDir
 	DataDir     string       // made if it is not there
+	Replica     string       // this process's name in audit entries
 	Log         *slog.Logger // nil: no log
 }
 
-// Store is a database of market data, log entries, API keys, quotas and the bill. Its methods are safe for concurrent use; their errors are
+// Store is a database of market data, log segments, API keys, quotas and the bill. Its methods are safe for concurrent use; their errors are
 // those that the interfaces name, faults of kind StoreUnavailable, the context's own, or, for what should not happen,
 // anything else.
 type Store struct {
 	backend
-	log    *slog.Logger
-	closed atomic.Bool
+	log     *slog.Logger
+	replica string
+	closed  atomic.Bool
 }
 
 // Open makes a store without reaching for the database, which may be down: each call connects when it has to. The error
@@ -55,7 +57,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{backend: b, log: o.Log}, nil
+	return &Store{backend: b, log: o.Log, replica: o.Replica}, nil
 }
 
 // Name is "postgres" or "sqlite".

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -166,7 +167,7 @@ func TestMigrate(t *testing.T) {
 		if _, err := s.Quotes(ctx, []market.Pair{quote.Pair}); !fault.Is(err, fault.StoreUnavailable) {
 			t.Errorf("a read before migration: %v", err)
 		}
-		if err := s.Append(ctx, []audit.Entry{{}}); !fault.Is(err, fault.StoreUnavailable) {
+		if err := s.Ship(ctx, audit.Segment{Name: "a", Data: []byte{1}}); !fault.Is(err, fault.StoreUnavailable) {
 			t.Errorf("a write before migration: %v", err)
 		}
 		if err := s.InsertKey(ctx, apiKey); !fault.Is(err, fault.StoreUnavailable) {
@@ -224,14 +225,7 @@ func TestMigrateFromFirst(t *testing.T) {
 		if err := s.SaveQuotes(t.Context(), []market.Quote{quote}); err != nil {
 			t.Fatal(err)
 		}
-		undo := map[string]string{
-			"postgres": "ALTER TABLE catalog.assets DROP COLUMN contracts; DROP TABLE catalog.aliases; DROP SCHEMA access CASCADE; DROP SCHEMA onchain CASCADE; DROP TABLE ops.upstream_quota, ops.upstream_calls; DELETE FROM ops.migrations WHERE name > '0001'",
-			"sqlite": "ALTER TABLE catalog_assets DROP COLUMN contracts; DROP TABLE catalog_aliases; DROP TABLE access_api_keys; DROP VIEW onchain_v_points; DROP TABLE onchain_series; DROP TABLE onchain_points; DROP TABLE onchain_coverage; " +
-				"DROP TABLE ops_upstream_quota; DROP TABLE ops_upstream_calls; DELETE FROM ops_migrations WHERE name > '0001'",
-		}[s.Name()]
-		if _, err := connect(t, o, nil).Exec(undo); err != nil {
-			t.Fatal(err)
-		}
+		backToFirst(t, connect(t, o, nil), s.Name())
 		if _, _, err := s.KeyByHash(t.Context(), apiKey.Hash); !fault.Is(err, fault.StoreUnavailable) {
 			t.Errorf("looking a key up before the second step: %v", err)
 		}
@@ -248,6 +242,47 @@ func TestMigrateFromFirst(t *testing.T) {
 			t.Errorf("quotes: %v, %v", got, err)
 		}
 	})
+}
+
+// first are the tables and views of the first version.
+var first = []string{
+	"catalog.assets", "catalog.state", "prices.latest", "prices.v_latest", "ops.log", "ops.migrations",
+	"charts.series", "charts.sources", "charts.points", "charts.tails", "charts.coverage", "charts.v_points",
+}
+
+// backToFirst takes away what later versions added to a database.
+func backToFirst(t *testing.T, db *sql.DB, dialect string) {
+	t.Helper()
+	list, name, cascade := "SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY type DESC",
+		func(s string) string { return strings.Replace(s, ".", "_", 1) }, ""
+	if dialect == "postgres" {
+		list, name, cascade = `SELECT CASE table_type WHEN 'VIEW' THEN 'view' ELSE 'table' END, table_schema || '.' || table_name
+			FROM information_schema.tables WHERE table_schema NOT IN ('pg_catalog', 'information_schema')`, func(s string) string { return s }, " CASCADE"
+	}
+	rows, err := db.Query(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	statements := []string{"ALTER TABLE " + name("catalog.assets") + " DROP COLUMN contracts", "DELETE FROM " + name("ops.migrations") + " WHERE name > '0001'"}
+	for rows.Next() {
+		var kind, object string
+		if err := rows.Scan(&kind, &object); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(first, func(f string) bool { return name(f) == object }) {
+			statements = append(statements, "DROP "+kind+" IF EXISTS "+object+cascade)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	rows.Close()
+	for _, statement := range statements {
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
 }
 
 func TestMigrateManyAtOnce(t *testing.T) {
@@ -380,7 +415,7 @@ func TestPostgresWithoutRights(t *testing.T) {
 	_, _, revokeErr := s.RevokeKey(t.Context(), apiKey.ID, noon)
 	for what, err := range map[string]error{
 		"quotes": s.SaveQuotes(t.Context(), []market.Quote{quote}), "series": s.SaveSeries(t.Context(), w),
-		"catalogue": s.SaveCatalogue(t.Context(), []market.Asset{{ID: "bitcoin"}}, noon), "log": s.Append(t.Context(), []audit.Entry{{}}),
+		"catalogue": s.SaveCatalogue(t.Context(), []market.Asset{{ID: "bitcoin"}}, noon), "log": s.Ship(t.Context(), audit.Segment{Name: "a", Data: []byte{1}}),
 		"insert key": s.InsertKey(t.Context(), apiKey), "touch key": s.TouchKeys(t.Context(), map[string]time.Time{apiKey.ID: noon}), "revoke key": revokeErr,
 	} {
 		if err != nil {
@@ -414,7 +449,7 @@ func TestReopen(t *testing.T) {
 		}
 		for what, err := range map[string]error{
 			"ping": first.Ping(t.Context()), "save": first.SaveQuotes(t.Context(), []market.Quote{quote}),
-			"append": first.Append(t.Context(), []audit.Entry{{}}), "migrate": first.Migrate(t.Context()), "insert key": first.InsertKey(t.Context(), apiKey),
+			"append": first.Ship(t.Context(), audit.Segment{Name: "a", Data: []byte{1}}), "migrate": first.Migrate(t.Context()), "insert key": first.InsertKey(t.Context(), apiKey),
 		} {
 			if !fault.Is(err, fault.StoreUnavailable) {
 				t.Errorf("%s after Close: %v", what, err)

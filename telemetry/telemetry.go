@@ -1,5 +1,5 @@
-// Package telemetry carries what only observes through a context: the request's id, the tally of what the request caused,
-// and whom the bill is for. Nothing in here may change an answer.
+// Package telemetry is what only observes: the request's id, the tally of what the request caused and whom the bill is
+// for, which ride in a context, metrics, and spans. Nothing in here may change an answer.
 package telemetry
 
 import (

@@ -51,7 +51,8 @@ func (h *Handler) graphQL(w http.ResponseWriter, r *http.Request) {
 	}
 	params.Headers = r.Header
 	result := h.opts.GraphQL.Do(r.Context(), params, r.Method != http.MethodPost)
-	lineOf(r).operation = result.Operation
+	l := lineOf(r)
+	l.operation, l.variables = result.Operation, shapeOf(params.Variables)
 	status := http.StatusOK
 	if f := result.Refused; f != nil {
 		note(r, f)

@@ -3,11 +3,13 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/telemetry"
 )
 
@@ -26,13 +28,15 @@ func (h *Handler) healthz(w http.ResponseWriter, _ *http.Request, _ *parameters)
 	return nil
 }
 
-// readyz tells whether the process can serve, and which dependency is away; why is in the log.
+// readyz tells whether the process can serve, which dependency is away, and as much of why as is safe to show; the rest is
+// in the log.
 func (h *Handler) readyz(w http.ResponseWriter, r *http.Request, _ *parameters) error {
 	ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
 	defer cancel()
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	checks, ready := make(map[string]string, len(h.opts.Checks)), !h.ready.stopping.Load()
+	reasons := make(map[string]string)
 	for name, check := range h.opts.Checks {
 		group.Go(func() {
 			err := check(ctx)
@@ -40,6 +44,7 @@ func (h *Handler) readyz(w http.ResponseWriter, r *http.Request, _ *parameters) 
 			defer mu.Unlock()
 			if checks[name] = "ok"; err != nil {
 				checks[name], ready = "away", false
+				reasons[name] = reasonOf(ctx, err)
 				h.opts.Log.WarnContext(ctx, "a dependency is away", "event", "readiness", "request_id", telemetry.RequestID(ctx), "dependency", name, "error", err)
 			}
 		})
@@ -52,8 +57,24 @@ func (h *Handler) readyz(w http.ResponseWriter, r *http.Request, _ *parameters) 
 	case !ready:
 		status, word = http.StatusServiceUnavailable, "not ready"
 	}
-	writeHealth(w, status, map[string]any{"status": word, "checks": checks})
+	body := map[string]any{"status": word, "checks": checks}
+	if len(reasons) > 0 {
+		body["reasons"] = reasons
+	}
+	writeHealth(w, status, body)
 	return nil
+}
+
+// reasonOf is why a check failed, without what a driver says, which has addresses in it.
+func reasonOf(ctx context.Context, err error) string {
+	var f *fault.Error
+	switch {
+	case errors.As(err, &f) && f.Message != "":
+		return f.Message
+	case ctx.Err() != nil:
+		return "no answer within " + checkTimeout.String()
+	}
+	return "it cannot be reached, or answers with an error"
 }
 
 func writeHealth(w http.ResponseWriter, status int, body map[string]any) {

@@ -25,6 +25,7 @@ import (
 type line struct {
 	keyID     string
 	operation string
+	variables string
 	code      string
 }
 
@@ -35,47 +36,47 @@ func lineOf(r *http.Request) *line { return r.Context().Value(lineKey{}).(*line)
 // note writes a fault into the request's line.
 func note(r *http.Request, f *fault.Error) { lineOf(r).code = f.Kind.Code() }
 
-// observe gives the request its id and its tally, and writes its line when it is answered. The raw path and query are not
-// in it: they may hold a secret that a client put there by mistake.
+// observe gives the request its id, its tally and its trace, and writes its line when it is answered. The raw path and
+// query are not in it: they may hold a secret that a client put there by mistake.
 func (h *Handler) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		id := rand.Text()
 		w.Header().Set("X-Request-Id", id)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		ctx, tally := telemetry.WithTally(telemetry.WithRequestID(r.Context(), id))
+		ctx, endSpan := h.trace(r)
+		ctx, tally := telemetry.WithTally(telemetry.WithRequestID(ctx, id))
 		l := new(line)
 		r = r.WithContext(context.WithValue(ctx, lineKey{}, l))
 		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		h.opts.Metrics.Begin()
 		defer func() {
-			e := audit.Entry{
-				Time: start.UTC(), Level: audit.Info, Event: "request", RequestID: id, KeyID: l.keyID,
-				Method: method(r.Method), Route: chi.RouteContext(r.Context()).RoutePattern(), Operation: l.operation,
-				Status: ww.Status(), Code: l.code, Duration: time.Since(start),
+			now := time.Now()
+			e := audit.Request{
+				Time: now, Level: slog.LevelInfo, RequestID: id, TraceID: telemetry.TraceID(ctx), KeyID: l.keyID,
+				Method: method(r.Method), Route: chi.RouteContext(r.Context()).RoutePattern(), Operation: l.operation, Variables: l.variables,
+				Status: ww.Status(), Code: l.code, Duration: now.Sub(start),
 				Cache: tally.Outcome(), UpstreamCalls: tally.UpstreamCalls(), Bytes: int64(ww.BytesWritten()),
 			}
 			if e.Status == 0 {
 				e.Status = http.StatusOK
 			}
-			level := slog.LevelInfo
 			if e.Status >= http.StatusInternalServerError && e.Status != http.StatusNotImplemented { // that is the client's
-				e.Level, level = audit.Error, slog.LevelError
+				e.Level = slog.LevelError
 			}
 			if quiet[e.Route] {
-				e.Level, level = audit.Debug, slog.LevelDebug
-			} else {
-				h.opts.Recorder.Record(e)
+				e.Level = slog.LevelDebug
 			}
-			h.opts.Log.LogAttrs(ctx, level, "request", slog.String("event", e.Event), slog.String("request_id", id), slog.String("key_id", e.KeyID),
-				slog.String("method", e.Method), slog.String("route", e.Route), slog.String("operation", e.Operation), slog.Int("status", e.Status), slog.String("code", e.Code),
-				slog.Float64("duration_ms", e.DurationMs()), slog.String("cache", e.Cache), slog.Int("upstream_calls", e.UpstreamCalls), slog.Int64("bytes", e.Bytes))
+			h.opts.Sink.Request(&e)
+			h.opts.Metrics.Request(e.Route, e.Method, e.Status, e.Duration)
+			endSpan(&e)
 		}()
 		next.ServeHTTP(ww, r)
 	})
 }
 
 // quiet are the routes that probes ask every few seconds.
-var quiet = map[string]bool{"/healthz": true, "/readyz": true}
+var quiet = map[string]bool{"/healthz": true, "/readyz": true, metricsPath: true}
 
 // method is the request's method if it is a usual one: others are whatever the client wrote.
 func method(m string) string {
@@ -126,22 +127,27 @@ func (h *Handler) authenticate(next http.Handler) http.Handler {
 func (h *Handler) identify(next http.Handler, keys func(*http.Request) []string, keyless string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		actor, err := h.opts.Callers.Authenticate(r.Context(), keys(r), r.Header.Values("Authorization"))
-		switch {
-		case keyless != "" && errors.Is(err, auth.ErrNoCredential):
+		if keyless != "" && errors.Is(err, auth.ErrNoCredential) {
 			actor, err = auth.Actor{ID: "anonymous:" + addressOf(r), Tier: keyless, Role: auth.User, Name: "anonymous"}, nil
-		case fault.Is(err, fault.Unauthenticated):
-			if limited := h.opts.Strangers.charge(r); limited != nil {
-				err = limited
-			}
 		}
-		if err != nil {
-			h.fail(w, r, err)
-			return
-		}
-		lineOf(r).keyID = actor.ID
-		ctx := telemetry.WithCaller(auth.WithActor(r.Context(), actor), actor.ID)
-		next.ServeHTTP(w, r.WithContext(h.opts.Resolver.Request(ctx)))
+		h.admit(w, r, next, actor, err)
 	})
+}
+
+// admit lets an actor through, or answers why there is none.
+func (h *Handler) admit(w http.ResponseWriter, r *http.Request, next http.Handler, actor auth.Actor, err error) {
+	if fault.Is(err, fault.Unauthenticated) {
+		if limited := h.opts.Strangers.charge(r); limited != nil {
+			err = limited
+		}
+	}
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	lineOf(r).keyID = actor.ID
+	ctx := telemetry.WithCaller(auth.WithActor(r.Context(), actor), actor.ID)
+	next.ServeHTTP(w, r.WithContext(h.opts.Resolver.Request(ctx)))
 }
 
 // rateHeaders says where the caller stands, of the endpoint with the least left, on whatever answer.

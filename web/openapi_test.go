@@ -1,7 +1,6 @@
 package web
 
 import (
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -20,10 +19,11 @@ import (
 // described is a handler that has all that the document is made of, and nothing else.
 func described(t testing.TB) *Handler {
 	t.Helper()
-	logger := slog.New(slog.DiscardHandler)
+	sink := audit.NewSink(audit.SinkOptions{})
+	t.Cleanup(sink.Close)
 	return New(Options{
 		Resolver: &resolvers.Resolver{Market: market.NewService(market.Options{Currencies: market.AllCurrencies()})},
-		Log:      logger, Recorder: audit.NewRecorder(audit.RecorderOptions{Log: logger}), Strangers: NewAddressLimit(1, time.Minute),
+		Log:      sink.Logger(), Sink: sink, Strangers: NewAddressLimit(1, time.Minute), MetricsPage: http.NotFoundHandler(), OpenMetrics: true,
 	})
 }
 

@@ -1,7 +1,9 @@
 package web
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -21,6 +23,7 @@ type operation struct {
 	tag          string // the name of one of tags
 	access       access
 	parameters   []parameter
+	closed       bool // a parameter that is not declared is refused; else it is ignored
 	answers      []answer
 	faults       []fault.Kind // beside those that its access and its parameters bring
 	form         *errorForm   // of its errors; nil: problems
@@ -128,10 +131,22 @@ func (op *operation) read(r *http.Request) (*parameters, error) {
 			p.bad = append(p.bad, declared.values.check(declared.name, *a)...)
 		}
 	}
+	if op.closed {
+		op.refuseOthers(p)
+	}
 	if op.check != nil {
 		return p, p.fields(fault.Invalid(op.check(p)...))
 	}
 	return p, fault.Invalid(p.bad...)
+}
+
+// refuseOthers refuses parameters that are not declared.
+func (op *operation) refuseOthers(p *parameters) {
+	for _, name := range slices.Sorted(maps.Keys(p.query)) {
+		if !slices.ContainsFunc(op.parameters, func(declared parameter) bool { return declared.name == name && !declared.inPath }) {
+			p.refuse(shown(name), "is not one of the parameters that there are")
+		}
+	}
 }
 
 // parameter declares one parameter of an operation.

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/coingraph/coingraph/audit"
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/web/openapi"
 )
@@ -14,7 +15,9 @@ func (h *Handler) operations() []*operation {
 		[]*operation{h.simplePriceOperation(), h.marketChartOperation()},
 		h.graphQLOperations(),
 		h.geckoOperations(),
-		[]*operation{h.logsExportOperation(), h.healthOperation(), h.readinessOperation()},
+		[]*operation{h.logsExportOperation()},
+		h.metricsOperations(),
+		[]*operation{h.healthOperation(), h.readinessOperation()},
 	)
 }
 
@@ -90,21 +93,30 @@ func (h *Handler) marketChartOperation() *operation {
 }
 
 func (h *Handler) logsExportOperation() *operation {
+	access := h.adminOnly()
+	access.identify = h.exporter
 	return &operation{
-		method: http.MethodGet, path: "/logs/export", id: "exportLogs", tag: tagOperation, access: h.adminOnly(),
-		summary: "Export the request log",
-		description: "All log entries that the filter selects, oldest first, as a gzip file of NDJSON, streamed. Without a range: all that is kept. " +
-			"For admins. Costs one unit of `log_export`.\n\n" +
-			"A failure after the first bytes cuts the answer off in the middle of its gzip member, so that it cannot be taken for a whole one.",
+		method: http.MethodGet, path: audit.ExportPath, id: "exportLogs", tag: tagOperation, access: access,
+		summary: "Export the log",
+		description: "All log entries that the filter selects, of all replicas, as a gzip file of NDJSON, streamed. Without a range: all that is kept. " +
+			"Segments of several replicas overlap in time; within one, entries ascend. " +
+			"For admins, and without a credential for whoever has a link that GraphQL's `logExport { downloadUrl }` made. Costs one unit of `log_export`.\n\n" +
+			"A failure after the first bytes cuts the answer off before its end, so that it cannot be taken for a whole one. " +
+			"The trailer `X-Missing-Replicas` names the replicas that did not hand over their newest entries in time; it is empty where none lacks.",
+		closed: true,
 		parameters: []parameter{
 			{name: "from", values: instantValues(), example: "2026-01-01T00:00:00Z", description: "The first instant, RFC 3339."},
 			{name: "to", values: instantValues(), example: "2036-01-01T00:00:00Z", description: "The instant after the last, RFC 3339."},
-			{name: "level", values: levelValues(), example: "INFO", description: "The level of the entries."},
-			{name: "event", values: filterTextValues(), example: "request", description: "The event's name, such as `request`."},
-			{name: "key", values: filterTextValues(), description: "The id of an API key, never the key."},
+			{name: "level", values: levelValues(), example: "INFO", description: "The level of the entries, in either case."},
+			{name: "event", values: filterTextValues(audit.WordPattern), example: "request", description: "The event's name, such as `request`."},
+			{name: "key", values: filterTextValues(audit.KeyPattern), description: "The id of an API key, never the key."},
 			{name: "status", values: integerValues(100, 599, "must be an HTTP status"), example: "200", description: "An HTTP status."},
-			{name: "provider", values: filterTextValues(), description: "The provider that was asked."},
-			{name: "requestId", values: filterTextValues(), description: "A request's `X-Request-Id`."},
+			{name: "provider", values: filterTextValues(audit.WordPattern), description: "The provider that was asked."},
+			{name: "requestId", values: filterTextValues(audit.IDPattern), description: "A request's `X-Request-Id`."},
+			{name: "actor", values: linkValues(), description: "Of a download link: who made it."},
+			{name: "tier", values: linkValues(), description: "Of a download link: the tier of who made it."},
+			{name: "expires", values: linkValues(), description: "Of a download link: until when it is good, Unix seconds."},
+			{name: "signature", values: linkValues(), description: "Of a download link: what makes it one. It stands for all other parameters as they are."},
 		},
 		check: checkLogFilter,
 		answers: []answer{{
@@ -114,6 +126,27 @@ func (h *Handler) logsExportOperation() *operation {
 		}},
 		serve: h.logsExport,
 	}
+}
+
+// metricsOperations are none where the metrics are served elsewhere.
+func (h *Handler) metricsOperations() []*operation {
+	if h.opts.MetricsPage == nil {
+		return nil
+	}
+	access := h.adminOnly()
+	if h.opts.OpenMetrics {
+		access = h.open()
+	}
+	return []*operation{{
+		method: http.MethodGet, path: metricsPath, id: "metrics", tag: tagOperation, access: access,
+		summary:     "Metrics of this process",
+		description: "For Prometheus, in its text format or whichever it asks for. For admins; in development for everybody.",
+		answers: []answer{{
+			description: "The metrics.",
+			content:     []content{{metricsMedia, &openapi.Schema{Type: openapi.Types{"string"}}, "coingraph_http_requests_in_flight 1\n"}},
+		}},
+		serve: h.metrics,
+	}}
 }
 
 func (h *Handler) healthOperation() *operation {
@@ -129,12 +162,14 @@ func (h *Handler) readinessOperation() *operation {
 	return &operation{
 		method: http.MethodGet, path: "/readyz", id: "readiness", tag: tagOperation, access: h.open(),
 		summary:     "Whether it can serve",
-		description: "Says which dependency is away; why is in the log only.",
+		description: "Says which dependency is away, and as much of why as is safe to show; the rest is in the log.",
 		answers: []answer{
 			{description: "It can.", content: []content{{plainJSON, openapi.Ref("Readiness"), map[string]any{"status": "ready", "checks": map[string]string{"database": "ok"}}}}},
 			{
 				status: http.StatusServiceUnavailable, description: "It cannot, or is about to stop.",
-				content: []content{{plainJSON, openapi.Ref("Readiness"), map[string]any{"status": "not ready", "checks": map[string]string{"database": "away"}}}},
+				content: []content{{plainJSON, openapi.Ref("Readiness"), map[string]any{
+					"status": "not ready", "checks": map[string]string{"database": "away"}, "reasons": map[string]string{"database": "not migrated yet"},
+				}}},
 			},
 		},
 		serve: h.readyz,

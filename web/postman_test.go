@@ -120,7 +120,8 @@ func (op *operation) requests() []pmItem {
 	good := op.request(op.summary)
 	media := []string{}
 	for _, c := range op.answers[0].content {
-		media = append(media, strings.TrimSuffix(c.media, "; charset=utf-8"))
+		base, _, _ := strings.Cut(c.media, ";")
+		media = append(media, base)
 	}
 	good.expect(http.StatusOK, media...)
 	items := []pmItem{good}

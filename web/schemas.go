@@ -85,15 +85,22 @@ var sharedSchemas = openapi.Map[*openapi.Schema]{
 		}),
 	)},
 	{Name: "Health", Value: object("", property("status", &openapi.Schema{Type: openapi.Types{"string"}, Const: "ok"}))},
-	{Name: "Readiness", Value: object("",
-		property("status", &openapi.Schema{Type: openapi.Types{"string"}, Enum: []any{"ready", "not ready", "stopping"}}),
-		property("checks", keyedBy("By dependency.", &openapi.Schema{Type: openapi.Types{"string"}, Enum: []any{"ok", "away"}})),
-	)},
+	{Name: "Readiness", Value: readinessSchema()},
 	{Name: "Problem", Value: problemSchema()},
 	{Name: "Field", Value: object("One invalid parameter.",
 		property("field", typed("Its name; of an element of a list with its index: `assets[1]`.", "string")),
 		property("message", typed("What it must be. Never the value that was sent.", "string")),
 	)},
+}
+
+func readinessSchema() *openapi.Schema {
+	s := partial("",
+		property("status", &openapi.Schema{Type: openapi.Types{"string"}, Enum: []any{"ready", "not ready", "stopping"}}),
+		property("checks", keyedBy("By dependency.", &openapi.Schema{Type: openapi.Types{"string"}, Enum: []any{"ok", "away"}})),
+		property("reasons", keyedBy("Why, by dependency that is away.", typed("", "string"))),
+	)
+	s.Required = []string{"status", "checks"}
+	return s
 }
 
 func problemSchema() *openapi.Schema {

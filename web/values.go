@@ -1,7 +1,6 @@
 package web
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -117,8 +116,15 @@ func wordValues(words ...string) values {
 
 func intervalValues() values { return wordValues(market.Daily.String(), market.Hourly.String()) }
 
+// levelValues are the levels of the log, in either case.
 func levelValues() values {
-	return wordValues(string(audit.Debug), string(audit.Info), string(audit.Warn), string(audit.Error))
+	words := wordValues(string(audit.Debug), string(audit.Info), string(audit.Warn), string(audit.Error))
+	exactly := words.check
+	words.check = func(field string, a argument) []fault.Field {
+		a.text = strings.ToUpper(a.text)
+		return exactly(field, a)
+	}
+	return words
 }
 
 // integerValues are the whole numbers from least to most, in decimal digits; the message says what else is refused.
@@ -146,15 +152,10 @@ func instantValues() values {
 	}
 }
 
-// filterTextValues are the texts of a log filter.
-func filterTextValues() values {
-	return values{
-		schema: &openapi.Schema{Type: openapi.Types{"string"}, MaxLength: audit.MaxText},
-		check: func(field string, a argument) []fault.Field {
-			if len(a.text) <= audit.MaxText {
-				return nil
-			}
-			return []fault.Field{{Field: field, Message: fmt.Sprintf("must be a text of at most %d bytes", audit.MaxText)}}
-		},
-	}
+// filterTextValues are the texts of a log filter. [audit.Filter.Check] holds them against the pattern.
+func filterTextValues(pattern string) values {
+	return values{schema: &openapi.Schema{Type: openapi.Types{"string"}, Pattern: pattern}}
 }
+
+// linkValues are the parameters of a download link, which its signature is for.
+func linkValues() values { return values{schema: &openapi.Schema{Type: openapi.Types{"string"}}} }

@@ -11,11 +11,13 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/rs/cors"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/coingraph/coingraph/audit"
 	"github.com/coingraph/coingraph/auth"
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/resolvers"
+	"github.com/coingraph/coingraph/telemetry"
 )
 
 // Options are what the handler needs. All must be set but Origins and where it says so.
@@ -24,10 +26,14 @@ type Options struct {
 	GraphQL   *resolvers.GraphQL
 	Callers   Authenticator
 	Strangers *AddressLimit // for requests without a valid credential
-	Logs      audit.Store
-	Recorder  *audit.Recorder
+	Sink      *audit.Sink   // takes the requests' lines
 	Log       *slog.Logger
-	Now       func() time.Time // nil: the real clock
+	Now       func() time.Time     // nil: the real clock
+	Metrics   *telemetry.Metrics   // nil: none are kept
+	Traces    trace.TracerProvider // nil: requests are not traced
+
+	MetricsPage http.Handler // serves /metrics; nil: it is served elsewhere
+	OpenMetrics bool         // to everybody, not to admins alone
 
 	// KeylessTier is the tier of /api/v3 clients without a credential; "": there are none.
 	KeylessTier string

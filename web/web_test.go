@@ -2,7 +2,6 @@ package web
 
 import (
 	"bytes"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -17,8 +16,8 @@ import (
 // TestPanicsAreInternal: the client is told nothing but the request's id, and the log everything.
 func TestPanicsAreInternal(t *testing.T) {
 	var log bytes.Buffer
-	logger := slog.New(slog.NewJSONHandler(&log, nil))
-	h := &Handler{opts: Options{Log: logger, Recorder: audit.NewRecorder(audit.RecorderOptions{Log: logger}), Resolver: &resolvers.Resolver{}}}
+	sink := audit.NewSink(audit.SinkOptions{Console: &log})
+	h := &Handler{opts: Options{Log: sink.Logger(), Sink: sink, Resolver: &resolvers.Resolver{}}}
 	r := chi.NewRouter()
 	r.Use(h.observe, h.recover)
 	r.Get("/boom", func(http.ResponseWriter, *http.Request) { panic("hunter2") })
@@ -28,6 +27,7 @@ func TestPanicsAreInternal(t *testing.T) {
 	if body := w.Body.String(); w.Code != http.StatusInternalServerError || !strings.Contains(body, `"code":"INTERNAL"`) || !strings.Contains(body, id) || strings.Contains(body, "hunter2") {
 		t.Errorf("%d %s", w.Code, body)
 	}
+	sink.Close()
 	if !strings.Contains(log.String(), "hunter2") || strings.Count(log.String(), id) < 2 || !strings.Contains(log.String(), `"status":500`) {
 		t.Errorf("the log: %s", &log)
 	}

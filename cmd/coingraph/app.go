@@ -10,11 +10,14 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/coingraph/coingraph/audit"
 	"github.com/coingraph/coingraph/auth"
@@ -48,7 +51,8 @@ type App struct {
 	ledger   *bill.Ledger
 	market   *market.Service
 	keys     *auth.Registry
-	recorder *audit.Recorder
+	observed *observation
+	metrics  net.Listener // nil: they are served with the rest
 	handler  *web.Handler
 	server   *http.Server
 	listener net.Listener
@@ -57,9 +61,11 @@ type App struct {
 
 // AppOptions are what does not come from the configuration.
 type AppOptions struct {
-	Log      *slog.Logger
-	Listener net.Listener     // nil: one on the configured address
-	Now      func() time.Time // nil: the real clock
+	Observed *observation         // nil: one without a console
+	Traces   trace.TracerProvider // nil: nothing is traced
+	Listener net.Listener         // nil: one on the configured address
+	Now      func() time.Time     // nil: the real clock
+	Log      *slog.Logger         // Open logs to Observed instead
 }
 
 // Open wires the server and takes its address. It reaches for nothing: a database or a Redis that is down is served
@@ -68,13 +74,17 @@ func Open(cfg config.Config, o AppOptions) (_ *App, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	a := &App{cfg: cfg, log: o.Log, listener: o.Listener}
+	if o.Observed == nil {
+		o.Observed = observe(cfg, nil, cfg.LogLevel)
+	}
+	o.Log = o.Observed.sink.Logger()
+	a := &App{cfg: cfg, log: o.Log, observed: o.Observed, listener: o.Listener}
 	defer func() {
 		if err != nil {
 			a.Close()
 		}
 	}()
-	if a.store, err = store.Open(store.Options{DatabaseURL: cfg.DatabaseURL.Reveal(), DataDir: cfg.DataDir, Log: o.Log}); err != nil {
+	if a.store, err = store.Open(store.Options{DatabaseURL: cfg.DatabaseURL.Reveal(), DataDir: cfg.DataDir, Replica: o.Observed.sink.Replica(), Log: o.Log}); err != nil {
 		return nil, err
 	}
 	answers, leases, err := a.openCache()
@@ -92,7 +102,8 @@ func Open(cfg config.Config, o AppOptions) (_ *App, err error) {
 		Store: a.store, Source: a.source, Documents: a.source, Cache: answers, Leases: leases, Currencies: currencies, Now: o.Now, Log: o.Log,
 		PriceTTL: cfg.TTL.Price, DailyTTL: cfg.TTL.ChartDaily, HourlyTTL: cfg.TTL.ChartHourly, OnChainTTL: cfg.TTL.OnChain, Budget: cfg.RequestTimeout,
 	})
-	a.recorder = audit.NewRecorder(audit.RecorderOptions{Store: a.store, Log: o.Log, Replica: replicaName(), Retention: cfg.LogRetention})
+	a.observed.sink.ShipTo(a.store)
+	a.observed.read(a.store, a.redis, a.source)
 	meter, err := a.openMeter()
 	if err != nil {
 		return nil, err
@@ -103,13 +114,16 @@ func Open(cfg config.Config, o AppOptions) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	resolver := &resolvers.Resolver{Market: a.market, Log: a.store, Meter: meter, Keys: a.keys, Bill: bill.NewService(a.ledger, a.source.Quotas)}
+	resolver := &resolvers.Resolver{
+		Market: a.market, Log: audit.NewLog(a.store, a.observed.sink), Meter: meter, Keys: a.keys, Bill: bill.NewService(a.ledger, a.source.Quotas),
+	}
 	a.handler = web.New(web.Options{
 		Resolver: resolver,
 		GraphQL: resolvers.NewGraphQL(resolver, resolvers.GraphQLOptions{
-			OpenIntrospection: cfg.Env == config.Dev, Limits: queryLimitsOf(cfg.QueryLimits), Now: o.Now, Log: o.Log,
+			OpenIntrospection: cfg.Env == config.Dev, Limits: queryLimitsOf(cfg.QueryLimits), Now: o.Now, Log: o.Log, Metrics: a.observed.metrics,
 		}),
-		Callers: callers, Strangers: web.NewAddressLimit(cfg.AddressLimit.Max, cfg.AddressLimit.Per), Logs: a.store, Recorder: a.recorder, Log: o.Log,
+		Callers: callers, Strangers: web.NewAddressLimit(cfg.AddressLimit.Max, cfg.AddressLimit.Per),
+		Sink: a.observed.sink, Log: o.Log, Metrics: a.observed.metrics, Traces: o.Traces, MetricsPage: a.metricsPage(), OpenMetrics: cfg.Env == config.Dev,
 		Checks: a.checks(), Origins: cfg.CORSOrigins, TrustedProxies: prefixesOf(cfg.TrustedProxies),
 		MaxBodyBytes: cfg.MaxBodyBytes, RequestTimeout: cfg.RequestTimeout,
 		Now: o.Now, KeylessTier: cfg.AnonymousTier, RateWindow: cfg.RateLimitWindow,
@@ -121,7 +135,28 @@ func Open(cfg config.Config, o AppOptions) (_ *App, err error) {
 			return nil, err
 		}
 	}
+	if cfg.MetricsAddr != "" {
+		if a.metrics, err = listen(context.Background(), cfg.MetricsAddr); err != nil {
+			return nil, err
+		}
+	}
 	return a, nil
+}
+
+// metricsPage is nil where the metrics have an address of their own.
+func (a *App) metricsPage() http.Handler {
+	if a.cfg.MetricsAddr != "" {
+		return nil
+	}
+	return a.observed.metrics.Handler()
+}
+
+// MetricsAddr is where the metrics are served apart; nil: they are not.
+func (a *App) MetricsAddr() net.Addr {
+	if a.metrics == nil {
+		return nil
+	}
+	return a.metrics.Addr()
 }
 
 // Addr is where the server listens.
@@ -132,9 +167,15 @@ func (a *App) Addr() net.Addr { return a.listener.Addr() }
 func (a *App) Serve(ctx context.Context) error {
 	defer a.Close()
 	workers, stopWorkers := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopWorkers()
+	// What the others log while they stop is shipped too: the log ends last.
+	logging, stopLogging := context.WithCancel(context.WithoutCancel(ctx))
+	var logged sync.WaitGroup
+	logged.Go(func() { a.observed.sink.Run(logging) })
+	defer logged.Wait()
+	defer stopLogging()
 	var group sync.WaitGroup
-	group.Go(func() { a.recorder.Run(workers) })
+	defer group.Wait()
+	defer stopWorkers()
 	group.Go(func() { a.ledger.Run(workers) })
 	group.Go(func() { a.keys.Run(workers) })
 	a.migrate(workers)
@@ -145,6 +186,13 @@ func (a *App) Serve(ctx context.Context) error {
 		group.Go(func() { a.migrateUntilDone(workers) })
 	}
 	group.Go(func() { a.market.RunCatalogue(workers) })
+	if a.metrics != nil {
+		group.Go(func() {
+			if err := a.observed.serveMetrics(workers, a.metrics); err != nil {
+				a.log.ErrorContext(workers, "the metrics are not served", "event", "metrics", "error", err)
+			}
+		})
+	}
 	a.log.InfoContext(ctx, "serving", "event", "start", "address", a.Addr().String(), "store", a.store.Name(), "redis", a.redis != nil, "version", version)
 
 	stop := context.AfterFunc(ctx, a.handler.Stopping)
@@ -164,9 +212,12 @@ func (a *App) Close() {
 	if a.store != nil {
 		_ = a.store.Close()
 	}
-	if a.listener != nil {
-		_ = a.listener.Close()
+	for _, l := range []net.Listener{a.listener, a.metrics} {
+		if l != nil {
+			_ = l.Close()
+		}
 	}
+	a.observed.sink.Close()
 }
 
 // migrate brings the schema up to date, if the database can be reached.
@@ -230,7 +281,7 @@ func (a *App) checks() map[string]func(context.Context) error {
 func (a *App) openCache() (market.Cache, market.Leases, error) {
 	memory := cache.NewMemory(cache.MemoryOptions{MaxBytes: memoryBytes})
 	if !a.cfg.RedisURL.IsSet() {
-		return memory, nil, nil
+		return cache.NewObserved(memory, a.observed.metrics), nil, nil
 	}
 	client, err := cache.OpenPatient(a.cfg.RedisURL.Reveal(), 3*a.cfg.RedisTimeout)
 	if err != nil {
@@ -238,7 +289,8 @@ func (a *App) openCache() (market.Cache, market.Leases, error) {
 	}
 	a.redis = client
 	shared := cache.NewRedis(client, cache.RedisOptions{Timeout: a.cfg.RedisTimeout, Log: a.log})
-	return cache.NewTiered(memory, shared, cache.TieredOptions{}), cache.NewLeases(shared), nil
+	tiers := cache.NewTiered(memory, shared, cache.TieredOptions{})
+	return cache.NewObserved(tiers, a.observed.metrics), cache.NewLeases(shared), nil
 }
 
 // openMeter counts on Redis, and on a budget of this process's own while Redis is away; without Redis in memory.
@@ -368,6 +420,13 @@ func replicaName() string {
 	if err != nil {
 		host = "coingraph"
 	}
+	// It becomes a directory's name.
+	host = strings.Map(func(r rune) rune {
+		if r < 0x80 && (unicode.IsLetter(r) || unicode.IsDigit(r) || r == '-' || r == '_') {
+			return r
+		}
+		return '-'
+	}, host[:min(len(host), 64)])
 	return host + "-" + rand.Text()[:6]
 }
 

@@ -50,21 +50,34 @@ func jsonLog(w io.Writer, level slog.Level) *slog.Logger {
 
 type serveCmd struct{}
 
+// lastTraces is how long the end of the program waits for what takes the traces.
+const lastTraces = 2 * time.Second
+
 func (serveCmd) Run(e *env) error {
 	cfg, err := config.Load(e.environ)
 	if err != nil {
 		return err
 	}
-	log := jsonLog(e.stdout, cfg.LogLevel)
+	observed := observe(cfg, e.stdout, cfg.LogLevel)
+	defer observed.sink.Close()
+	log := observed.sink.Logger()
 	if names := cfg.NotBuilt(); len(names) > 0 {
 		log.Warn("these variables are accepted, but what they configure is not built yet", "event", "config", "variables", names)
 	}
 	cache.RedirectClientLog(log)
-	app, err := Open(cfg, AppOptions{Log: log})
+	traces, endTraces, err := openTraces(e.ctx, e.environ, log)
 	if err != nil {
 		return err
 	}
-	return app.Serve(e.ctx)
+	app, err := Open(cfg, AppOptions{Observed: observed, Traces: traces})
+	if err != nil {
+		return err
+	}
+	err = app.Serve(e.ctx)
+	patience, cancel := context.WithTimeout(context.WithoutCancel(e.ctx), lastTraces)
+	defer cancel()
+	endTraces(patience)
+	return err
 }
 
 type migrateCmd struct {
@@ -223,14 +236,14 @@ func (c demoCmd) Run(e *env) error {
 	}
 	upstream := "http://" + simListener.Addr().String()
 	cfg, err := config.Load([]string{
-		"LISTEN_ADDR=" + listener.Addr().String(), "DATA_DIR=" + dir, "LOG_LEVEL=warn", "SHUTDOWN_TIMEOUT=800ms",
+		"LISTEN_ADDR=" + listener.Addr().String(), "DATA_DIR=" + dir, "SHUTDOWN_TIMEOUT=800ms",
 		"COINGECKO_BASE_URL=" + upstream + "/api/v3", "COINGECKO_PLAN=pro", "COINGECKO_API_KEY=" + demoKey,
 		"CRYPTOQUANT_BASE_URL=" + upstream + "/v1", "CRYPTOQUANT_API_KEY=" + demoOnChainKey,
 	})
 	if err != nil {
 		return err
 	}
-	app, err := Open(cfg, AppOptions{Log: jsonLog(e.stderr, cfg.LogLevel), Listener: listener})
+	app, err := Open(cfg, AppOptions{Observed: observe(cfg, e.stderr, slog.LevelWarn), Listener: listener})
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"maps"
 	"net"
 	"net/http"
@@ -27,6 +26,7 @@ type server struct {
 	url  string
 	env  map[string]string
 	log  *safeBuffer
+	app  *App
 	stop func() // idempotent; waits until the App has stopped
 
 	now  func() time.Time // nil: the real clock
@@ -100,11 +100,11 @@ func (s *server) open() {
 		s.t.Fatal(err)
 	}
 	s.log = new(safeBuffer)
-	app, err := Open(cfg, AppOptions{Log: slog.New(slog.NewJSONHandler(s.log, nil)), Listener: listener, Now: s.now})
+	app, err := Open(cfg, AppOptions{Observed: observe(cfg, s.log, cfg.LogLevel), Listener: listener, Now: s.now})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.url = "http://" + app.Addr().String()
+	s.app, s.url = app, "http://"+app.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- app.Serve(ctx) }()
@@ -136,10 +136,16 @@ func (s *server) restart() {
 // await waits for a condition, and fails the test if it does not come.
 func (s *server) await(what string, condition func() bool) {
 	s.t.Helper()
+	awaitOn(s.t, s.log, what, condition)
+}
+
+// awaitOn is await for a program whose log is given.
+func awaitOn(t testing.TB, log *safeBuffer, what string, condition func() bool) {
+	t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
 	for tick := time.NewTicker(5 * time.Millisecond); !condition(); <-tick.C {
 		if time.Now().After(deadline) {
-			s.t.Fatalf("%s did not come; the log:\n%s", what, s.log)
+			t.Fatalf("%s did not come; the log:\n%s", what, log)
 		}
 	}
 }

@@ -45,6 +45,7 @@ type cli struct {
 	Migrate  migrateCmd  `cmd:"" help:"Bring the database's schema up to date, or tell how it stands."`
 	Keys     keysCmd     `cmd:"" help:"API keys of the database."`
 	Token    tokenCmd    `cmd:"" help:"Mint a JWT with the configured secret."`
+	Logs     logsCmd     `cmd:"" help:"Read the log of a running server, of all its replicas; --follow goes on with what comes."`
 	Health   healthCmd   `cmd:"" help:"Ask a running server whether it is alive; exit code 1 if not. For container health checks."`
 	Version  versionCmd  `cmd:"" help:"Print version, commit and Go version."`
 }

@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 }
 
 // process starts the program with the variables, and gives it with its address.
-func process(t *testing.T, vars map[string]string) (*exec.Cmd, string, *safeBuffer) {
+func process(t testing.TB, vars map[string]string) (*exec.Cmd, string, *safeBuffer) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "serve")
 	cmd.Env = append(os.Environ(), asProgram+"=1", "LISTEN_ADDR=127.0.0.1:0")
@@ -31,7 +31,7 @@ func process(t *testing.T, vars map[string]string) (*exec.Cmd, string, *safeBuff
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	(&server{t: t, log: out}).await("the program", func() bool { return strings.Contains(out.String(), `"event":"catalogue.refresh"`) })
+	awaitOn(t, out, "the program", func() bool { return strings.Contains(out.String(), `"event":"catalogue.refresh"`) })
 	_, address, _ := strings.Cut(out.String(), `"address":"`)
 	address, _, _ = strings.Cut(address, `"`)
 	return cmd, "http://" + address, out

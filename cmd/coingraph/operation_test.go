@@ -157,7 +157,7 @@ func TestLogs(t *testing.T) {
 		}
 		const fields = `nodes { id requestID: requestId key route method code cache operation event status upstreamCalls bytes } totalCount pageInfo { hasNextPage endCursor }`
 		s.await("the entry", func() bool {
-			s.query(adminKey, plain, `query($id: String!) { logExport(filter: { requestId: $id }) { `+fields+` } }`, map[string]any{"id": id}).into(t, &data)
+			s.query(adminKey, plain, `query($id: String!) { logExport(filter: { requestId: $id, event: "request" }) { `+fields+` } }`, map[string]any{"id": id}).into(t, &data)
 			return len(data.LogExport.Nodes) == 1
 		})
 		if e := data.LogExport.Nodes[0]; e.RequestID != id || e.Route != "/simple_price" || e.Method != http.MethodGet || e.Status != 200 || e.UpstreamCalls != 1 || e.Cache != "upstream" || e.Bytes == 0 || e.Event != "request" || e.Key == "" || strings.Contains(s.log.String(), publicKey) && e.Key == publicKey {
@@ -198,7 +198,9 @@ func TestLogs(t *testing.T) {
 		}
 		found := false
 		for line := range bytes.Lines(lines) {
-			var e struct{ RequestID, KeyID string }
+			var e struct {
+				RequestID string `json:"request_id"`
+			}
 			if err := json.Unmarshal(line, &e); err != nil {
 				t.Errorf("%q: %v", line, err)
 			}
@@ -238,6 +240,8 @@ func TestDependenciesThatAreDownAtStart(t *testing.T) {
 	ready := func() string { return fmt.Sprintf("%d %s", s.get("/readyz", "").status, s.get("/readyz", "").body) }
 	if got := ready(); !strings.HasPrefix(got, "503") || !strings.Contains(got, `"database":"away"`) || !strings.Contains(got, `"redis":"away"`) {
 		t.Errorf("readyz: %s", got)
+	} else if !strings.Contains(got, `"reasons":{"database":"not migrated yet","redis":"`) || strings.Contains(got, database.Host) || strings.Contains(got, redis.Host) {
+		t.Errorf("the reasons: %s", got)
 	}
 	if r := s.get("/healthz", ""); r.status != 200 {
 		t.Errorf("healthz: %+v", r)

@@ -162,7 +162,7 @@ func (v *valve) set(open bool) {
 }
 
 // serveHTTP serves a simulator on loopback and gives the address of its API.
-func serveHTTP(t *testing.T, sim *simulator.Simulator) string {
+func serveHTTP(t testing.TB, sim *simulator.Simulator) string {
 	t.Helper()
 	s := httptest.NewServer(sim)
 	t.Cleanup(func() {

@@ -29,8 +29,9 @@ func (a *App) openUpstream(o AppOptions) error {
 	return nil
 }
 
-// book puts a call on the bill.
+// book puts a call on the bill, and into the metrics.
 func (a *App) book(c fetch.Call) {
+	a.observed.called(c)
 	a.ledger.Book(bill.Call{
 		At: time.Now(), Provider: c.Provider, Key: c.Key, Lane: c.Lane, Operation: c.Endpoint, Asset: c.Asset, Caller: c.Caller, Failed: c.Err != nil,
 	})

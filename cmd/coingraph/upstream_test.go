@@ -256,6 +256,9 @@ func TestBreakerOfReplicas(t *testing.T) {
 		if br := data.Upstreams[0].Breaker; br.State != "OPEN" || br.Reason != "upstream_unavailable" || br.Since == "" || br.RetryAt == "" {
 			t.Errorf("the breaker is %+v", br)
 		}
+		for _, replica := range []*server{a, b} {
+			replica.await("the gate in the metrics", func() bool { return replica.gate() == "shut" })
+		}
 		a.sim.Clear()
 		a.stop()
 		b.stop()
@@ -268,5 +271,52 @@ func TestBreakerOfReplicas(t *testing.T) {
 		if r := b.chartOf("bitcoin"); r.status != http.StatusOK {
 			t.Errorf("%d %s", r.status, r.body)
 		}
+		b.await("the gate in the metrics", func() bool { return b.gate() == "open" })
+	})
+}
+
+// gate is the state of CoinGecko's gate that the metrics tell.
+func (s *server) gate() string {
+	s.t.Helper()
+	page := s.get("/metrics", adminKey).body
+	var states []string
+	for _, state := range []string{"open", "paused", "shut"} {
+		if strings.Contains(page, `coingraph_upstream_gate{provider="coingecko",state="`+state+`"} 1`) {
+			states = append(states, state)
+		}
+	}
+	return strings.Join(states, " and ")
+}
+
+// TestMetricsOfTheUpstream: the gate is open, shut after the failures of U15, and open again after a probe; the quota is
+// that of all keys of the pool.
+func TestMetricsOfTheUpstream(t *testing.T) {
+	onShared(t, func(t *testing.T, vars map[string]string) {
+		vars["UPSTREAM_RETRIES"], vars["UPSTREAM_PROBE"] = "0", "1s"
+		vars["UPSTREAM_LIMITS"], vars["COINGECKO_API_KEY"] = "coingecko=300/1h+5000/720h", providerKey+",another-key-of-the-pool"
+		s := start(t, vars)
+		if got := s.gate(); got != "open" {
+			t.Errorf("at first the gate is %q", got)
+		}
+		page := s.get("/metrics", adminKey).body
+		for _, want := range []string{
+			`coingraph_upstream_quota_limit{provider="coingecko",window_seconds="3600"} 600`, `coingraph_upstream_quota_limit{provider="coingecko",window_seconds="2592000"} 10000`,
+		} {
+			if !strings.Contains(page, want) {
+				t.Errorf("there is no %s", want)
+			}
+		}
+		if err := s.sim.Inject(simulator.Fault{Match: "market_chart", Status: http.StatusInternalServerError}); err != nil {
+			t.Fatal(err)
+		}
+		s.await("the gate to shut", func() bool {
+			for _, asset := range simulator.Assets()[:20] {
+				s.chartOf(asset.ID)
+			}
+			return s.gate() == "shut"
+		})
+		s.sim.Clear()
+		s.await("the probe", func() bool { return s.chartOf("bitcoin").status == http.StatusOK })
+		s.await("the gate to open", func() bool { return s.gate() == "open" })
 	})
 }

@@ -139,6 +139,21 @@ func TestV3Keyless(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.body), &key); err != nil || key.Plan != "passers-by" {
 		t.Errorf("%s", r.body)
 	}
+	if r := s.get("/api/v3/ping?x_cg_demo_api_key=a-secret-of-somebody", ""); r.status != 200 {
+		t.Errorf("a valid key in the query: %d", r.status)
+	}
+	s.stop() // after which the log is whole
+	log := s.log.String()
+	for _, line := range []string{
+		`"key_id":"anonymous:127.0.0.1","method":"GET","route":"/api/v3/simple/price"`, `"method":"GET","route":"/api/v3/ping"`,
+	} {
+		if !strings.Contains(log, line) {
+			t.Errorf("no line of the log has %s:\n%s", line, log)
+		}
+	}
+	if strings.Contains(log, "a-secret") || strings.Contains(log, "192.0.2.") {
+		t.Errorf("the log has a key, or an address that a client made up:\n%s", log)
+	}
 }
 
 // TestV3Refuses: whatever is wrong is said in CoinGecko's form, before anything is asked or charged.

@@ -14,7 +14,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"log/slog"
+	"io"
 	"os"
 	"os/signal"
 	"time"
@@ -31,7 +31,7 @@ func main() {
 	flag.Float64Var(&o.speed, "speed", 240, "how many seconds of the trace a second takes")
 	flag.Uint64Var(&o.seed, "seed", 1, "of the trace")
 	flag.Parse()
-	if err := run(ctx, o); err != nil {
+	if err := run(ctx, o, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "replay:", err)
 		os.Exit(1)
 	}
@@ -51,28 +51,41 @@ const (
 	dailyTTL  = 6 * time.Hour
 )
 
-func run(ctx context.Context, o options) error {
+func run(ctx context.Context, o options, out io.Writer) error {
 	r, err := newRig(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer r.close()
 	questions := trace(o, r.clock.Now())
-	slog.Info("replaying", "questions", len(questions), "replicas", o.replicas, "takes", time.Duration(float64(o.span)/o.speed).Round(time.Second))
+	p := &printer{out: out}
+	p.line("%d questions to %d replicas, in %v\n\n", len(questions), o.replicas, time.Duration(float64(o.span)/o.speed).Round(time.Second))
 	failed := r.play(ctx, questions)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	spent, least, plain := r.spent(), leastCalls(questions), plainCalls(questions)
-	fmt.Printf("%-34s %10s %10s %10s\n", "", "prices", "charts", "all")
+	p.line("%-34s %10s %10s %10s\n", "", "prices", "charts", "all")
 	row := func(name string, c calls) {
-		fmt.Printf("%-34s %10d %10d %10d\n", name, c.prices, c.charts, c.prices+c.charts)
+		p.line("%-34s %10d %10d %10d\n", name, c.prices, c.charts, c.prices+c.charts)
 	}
 	row("the least that can be", least)
 	row("coingraph", spent)
 	row("a plain TTL read-through", plain)
 	all := func(c calls) float64 { return float64(c.prices + c.charts) }
-	fmt.Printf("\n%d questions in %v of the trace's time, %d failed; coingraph: %.3f × the least, %.4f × the plain read-through\n",
+	p.line("\n%d questions in %v of the trace's time, %d failed; coingraph: %.3f × the least, %.4f × the plain read-through\n",
 		len(questions), o.span, failed, all(spent)/all(least), all(spent)/all(plain))
-	return nil
+	return p.err
+}
+
+// printer keeps the first error.
+type printer struct {
+	out io.Writer
+	err error
+}
+
+func (p *printer) line(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.out, format, args...)
+	}
 }
