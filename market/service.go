@@ -27,7 +27,7 @@ type Service struct {
 	catalogue catalogue
 }
 
-// Options are what a Service needs. All fields but Leases and the durations must be set.
+// Options are what a Service needs. All fields but Leases, Guard and the durations must be set.
 type Options struct {
 	Store      Store
 	Source     Source
@@ -36,6 +36,8 @@ type Options struct {
 	Currencies []Currency // the whitelist
 	Now        func() time.Time
 	Log        *slog.Logger
+
+	Guard Guard // the zero value guards nothing
 
 	// How long prices, charts by interval, and metrics are served from the cache.
 	PriceTTL, DailyTTL, HourlyTTL, OnChainTTL time.Duration

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"math"
 	"slices"
 
 	"github.com/coingraph/coingraph/market"
@@ -10,6 +11,7 @@ import (
 type stamped struct {
 	Stamp     int64 `bun:"ts"`
 	FetchedAt int64 `bun:"fetched_at"`
+	Price     number
 	Source    string
 }
 
@@ -37,8 +39,23 @@ func plan(w *market.SeriesWrite, stored []stamped) (drop []int64, put []market.P
 		replaced[p.Stamp] = true
 		put = append(put, p)
 	}
+	held := make(map[int64]uint64, len(w.Quarantined)) // grid instant to the bits of the price that is held back
+	for _, q := range w.Quarantined {
+		held[w.Interval.Snap(q.Stamp)] = math.Float64bits(q.Price)
+	}
 	for _, p := range stored {
 		slot := w.Interval.Snap(p.Stamp)
+		if price, ok := held[slot]; ok && p.FetchedAt <= w.FetchedAt.UnixMilli() {
+			switch {
+			case price == math.Float64bits(float64(p.Price)):
+				if !replaced[p.Stamp] {
+					drop = append(drop, p.Stamp)
+				}
+				continue
+			case !answered[slot]:
+				continue // what was there before the spike came stays
+			}
+		}
 		ours := p.Source == w.Source || answered[slot]
 		if ours && w.Covers.Contains(slot) && p.FetchedAt <= w.FetchedAt.UnixMilli() && !replaced[p.Stamp] {
 			drop = append(drop, p.Stamp)
@@ -48,16 +65,22 @@ func plan(w *market.SeriesWrite, stored []stamped) (drop []int64, put []market.P
 }
 
 // reach is the range of stamps whose stored points a write may have to do with: those that snap into what it covers or
-// to an instant of its points.
+// to an instant of its points, those held back among them.
 func reach(w *market.SeriesWrite) market.Range {
 	r := stamps(w.Interval, w.Covers)
-	for _, p := range w.Points {
+	extend := func(p *market.Point) {
 		slot := w.Interval.Snap(p.Stamp)
 		own := stamps(w.Interval, market.Range{From: slot, To: slot + w.Interval.Step()})
 		if r.Empty() {
 			r = own
 		}
 		r = market.Range{From: min(r.From, own.From), To: max(r.To, own.To)}
+	}
+	for i := range w.Points {
+		extend(&w.Points[i])
+	}
+	for i := range w.Quarantined {
+		extend(&w.Quarantined[i].Point)
 	}
 	return r
 }

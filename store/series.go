@@ -21,18 +21,24 @@ func (s *Store) SaveSeries(ctx context.Context, w market.SeriesWrite) error {
 	if w.OnChain() && w.Tail != nil {
 		return errors.New("store: save series: a metric has no trailing point")
 	}
-	k := kindOf(w.SeriesKey)
-	err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		id, err := s.lockSeries(ctx, tx, k, w.SeriesKey)
-		if err != nil {
-			return err
-		}
-		if err := s.savePoints(ctx, tx, k, id, &w); err != nil {
-			return err
-		}
-		return s.saveKnown(ctx, tx, k, id, w.Known)
-	})
+	err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error { return s.saveAnswer(ctx, tx, &w) })
 	return s.fault(ctx, "save series", err)
+}
+
+// saveAnswer is SaveSeries within a transaction.
+func (s *Store) saveAnswer(ctx context.Context, tx bun.Tx, w *market.SeriesWrite) error {
+	k := kindOf(w.SeriesKey)
+	id, err := s.lockSeries(ctx, tx, k, w.SeriesKey)
+	if err != nil {
+		return err
+	}
+	if err := s.savePoints(ctx, tx, k, id, w); err != nil {
+		return err
+	}
+	if err := s.saveQuarantined(ctx, tx, w.SeriesKey, w.Quarantined); err != nil {
+		return err
+	}
+	return s.saveKnown(ctx, tx, k, id, w.Known)
 }
 
 // lockSeries makes the series if it is new, and holds its row until the transaction ends.
@@ -62,7 +68,7 @@ func (s *Store) savePoints(ctx context.Context, tx bun.Tx, k *seriesKind, id int
 	var stored []stamped
 	if r := reach(w); !r.Empty() {
 		err := tx.NewSelect().TableExpr(s.named(k.table("points AS p"))).Join(s.named("JOIN charts.sources AS o ON o.id = p.source_id")).
-			ColumnExpr("p.ts, p.fetched_at, o.name AS source").
+			ColumnExpr("p.ts, p.fetched_at, p."+k.values[0].column+" AS price, o.name AS source").
 			Where("p.series_id = ? AND p.ts >= ? AND p.ts < ?", id, r.From, r.To).Scan(ctx, &stored)
 		if err != nil {
 			return err

@@ -247,9 +247,9 @@ func TestMigrateFromFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 		undo := map[string]string{
-			"postgres": "DROP SCHEMA access CASCADE; DROP SCHEMA onchain CASCADE; DROP TABLE ops.upstream_quota, ops.upstream_calls; DELETE FROM ops.migrations WHERE name > '0001'",
+			"postgres": "DROP SCHEMA access CASCADE; DROP SCHEMA onchain CASCADE; DROP TABLE ops.upstream_quota, ops.upstream_calls, ops.quarantine; DELETE FROM ops.migrations WHERE name > '0001'",
 			"sqlite": "DROP VIEW onchain_v_points; DROP TABLE onchain_series; DROP TABLE onchain_points; DROP TABLE onchain_coverage; DROP TABLE access_api_keys; " +
-				"DROP TABLE ops_upstream_quota; DROP TABLE ops_upstream_calls; DELETE FROM ops_migrations WHERE name > '0001'",
+				"DROP TABLE ops_upstream_quota; DROP TABLE ops_upstream_calls; DROP TABLE ops_quarantine; DELETE FROM ops_migrations WHERE name > '0001'",
 		}[s.Name()]
 		if _, err := connect(t, o, nil).Exec(undo); err != nil {
 			t.Fatal(err)
