@@ -145,7 +145,7 @@ func TestGuardProperties(t *testing.T) {
 		}
 		given := prices(values...)
 		split := rapid.IntRange(0, len(given)).Draw(t, "split")
-		// Two answers, one after the other, come to what one answer comes to.
+		// In two answers, one after the other.
 		left, right := answer(given[:split]), answer(given[split:])
 		left.Covers = Range{day(1), day(1) + int64(split)*Daily.Step()}
 		right.Covers = Range{left.Covers.To, left.Covers.To + int64(len(given)-split)*Daily.Step()}
