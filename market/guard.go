@@ -116,6 +116,9 @@ func priced(points []Point) []Point {
 
 func samePrice(a, b Point) bool { return math.Float64bits(a.Price) == math.Float64bits(b.Price) }
 
+// Around is the range of a write with what [Guard.Inspect] compares its points with.
+func (w SeriesWrite) Around() Range { return w.Covers.around(w.Interval) }
+
 // around is a range with the neighbours of its points.
 func (r Range) around(interval Interval) Range {
 	reach := maxNeighbourSteps * interval.Step()
