@@ -98,7 +98,7 @@ func (s *Store) Quarantine(ctx context.Context, below int64, limit int) ([]marke
 // Release makes a quarantined point one like all others, see [market.Store].
 func (s *Store) Release(ctx context.Context, id int64, by string, at time.Time) (*market.QuarantineEntry, error) {
 	var released *market.QuarantineEntry
-	err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+	err := s.bulk(ctx, func(ctx context.Context, tx bulkTx) error {
 		var row quarantineRow
 		read := func() error {
 			return tx.NewRaw(s.named("SELECT * FROM ops.quarantine WHERE id = ?"), id).Scan(ctx, &row)
@@ -112,7 +112,7 @@ func (s *Store) Release(ctx context.Context, id int64, by string, at time.Time) 
 		}
 		// As whoever holds a point back: the lock of the series first, and then the row. No row is ever deleted.
 		key := row.entry().SeriesKey
-		if _, err := s.lockSeries(ctx, tx, kindOf(key), key); err != nil {
+		if _, err := s.lockSeries(ctx, tx.Tx, kindOf(key), key); err != nil {
 			return err
 		}
 		row = quarantineRow{}
@@ -135,7 +135,7 @@ func (s *Store) Release(ctx context.Context, id int64, by string, at time.Time) 
 }
 
 // release is what happens when a point is released: all of it in one transaction, or nothing.
-func (s *Store) release(ctx context.Context, tx bun.Tx, row *quarantineRow, by string, at int64) error {
+func (s *Store) release(ctx context.Context, tx bulkTx, row *quarantineRow, by string, at int64) error {
 	e := row.entry()
 	w := market.SeriesWrite{SeriesKey: e.SeriesKey, Fetched: market.Fetched{
 		Points: []market.Point{e.Point}, Covers: e.SlotOf(), Source: e.Source, FetchedAt: e.FetchedAt,
