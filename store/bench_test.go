@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/coingraph/coingraph/market"
 )
@@ -52,9 +53,16 @@ func BenchmarkSaveSeries(b *testing.B) {
 	})
 }
 
-// BenchmarkBackfill stores 100 assets × 10 years of daily points as a backfill does, one answer of each asset after the other, and
-// then copies the same rows into the same table in one COPY: ratio is how the speeds compare.
+// BenchmarkBackfill stores 100 assets × 10 years of daily points as a backfill does, an answer of each asset, by one writer and by as
+// many as BACKFILL_CONCURRENCY has by default, and then copies the same rows into the same table in one COPY: ratio is how the
+// speeds compare.
 func BenchmarkBackfill(b *testing.B) {
+	for _, writers := range []int{1, 4} {
+		b.Run(fmt.Sprint("writers=", writers), func(b *testing.B) { backfill(b, writers) })
+	}
+}
+
+func backfill(b *testing.B, writers int) {
 	const assets, days = 100, 3650
 	ctx := context.Background()
 	answers := make([]market.SeriesWrite, assets)
@@ -74,10 +82,13 @@ func BenchmarkBackfill(b *testing.B) {
 		o := newPostgres(b)
 		s := migrated(b, o)
 		began := time.Now()
+		var group errgroup.Group
+		group.SetLimit(writers)
 		for _, w := range answers {
-			if err := s.SaveSeries(ctx, w); err != nil {
-				b.Fatal(err)
-			}
+			group.Go(func() error { return s.SaveSeries(ctx, w) })
+		}
+		if err := group.Wait(); err != nil {
+			b.Fatal(err)
 		}
 		saving += time.Since(began)
 

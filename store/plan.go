@@ -26,6 +26,7 @@ func plan(w *market.SeriesWrite, stored []stamped) (drop []int64, put []market.P
 		}
 	}
 	replaced, answered := make(map[int64]bool, len(w.Points)), make(map[int64]bool, len(w.Points))
+	put = make([]market.Point, 0, len(w.Points))
 	for _, p := range w.Points {
 		slot := w.Interval.Snap(p.Stamp)
 		answered[slot] = true
