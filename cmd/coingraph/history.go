@@ -94,7 +94,7 @@ func (c importCmd) Run(e *env) error {
 			return err
 		}
 		if done.Bad > 0 {
-			return fmt.Errorf("%d bad lines; %d good rows in their batches were not stored", done.Bad, done.Refused)
+			return fmt.Errorf("bad lines: %d; good rows that were not stored because of them: %d", done.Bad, done.Refused)
 		}
 		return nil
 	})
