@@ -36,6 +36,7 @@ var arrows = map[string][]string{
 	"bill":       {"limit/quota", "auth", "fault"},
 	"audit":      {"auth", "fault", "relay"},
 	"jobs":       {"market", "audit", "fault"},
+	"history":    {"market"},
 	"loaders":    {"market"},
 
 	"store":           {"market", "auth", "audit", "limit", "limit/quota", "bill", "jobs", "fault", "migrations"},

@@ -33,8 +33,9 @@ type Config struct {
 	UpstreamLimits   map[string][]Rate // of each key, by provider; one that is not there has no limit
 	Upstream         Upstream
 
-	TTL        TTL
-	Currencies []string // lower case; empty: all
+	TTL         TTL
+	SpikeFactor int      // of the guard; 0: off
+	Currencies  []string // lower case; empty: all
 
 	RateLimitWindow time.Duration // whole seconds
 	RateLimits      []RateLimit

@@ -73,6 +73,17 @@ func whole(least, most int) kind[int] {
 	}}
 }
 
+// factor takes 0 for off, or an integer from the least on.
+func factor(least, most int) kind[int] {
+	return kind[int]{fmt.Sprintf("0, or a whole number from %d to %d", least, most), func(text string) (int, error) {
+		n, err := parseWhole(text, 0, most)
+		if err == nil && n > 0 && n < least {
+			err = errors.New("is out of range")
+		}
+		return n, err
+	}}
+}
+
 // parseWhole reads decimal digits without sign.
 func parseWhole(text string, least, most int) (int, error) {
 	n, err := strconv.ParseUint(text, 10, 31)

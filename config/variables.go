@@ -261,6 +261,12 @@ func freshnessVars() []variable {
 			value: into(currencies, func(c *Config) *[]string { return &c.Currencies }),
 			doc:   "The currencies that may be asked for.",
 		},
+		{
+			name: "GUARD_SPIKE_FACTOR", def: always("20"),
+			value: into(factor(3, 1_000_000), func(c *Config) *int { return &c.SpikeFactor }),
+			doc: "A single point whose price is over so many times both of its neighbours, or under as small a part of both, is quarantined, if the neighbours " +
+				"lie within 2 × of each other: see docs/history.md. 0: nothing is.",
+		},
 	}
 }
 

@@ -197,8 +197,9 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		CreateAPIKey func(childComplexity int, name string, tier string, expiresAt *time.Time) int
-		RevokeAPIKey func(childComplexity int, id string) int
+		CreateAPIKey          func(childComplexity int, name string, tier string, expiresAt *time.Time) int
+		ReleaseFromQuarantine func(childComplexity int, id string) int
+		RevokeAPIKey          func(childComplexity int, id string) int
 	}
 
 	OnChainMetricInfo struct {
@@ -216,6 +217,35 @@ type ComplexityRoot struct {
 		HasNextPage func(childComplexity int) int
 	}
 
+	QuarantineConnection struct {
+		Edges    func(childComplexity int) int
+		Nodes    func(childComplexity int) int
+		PageInfo func(childComplexity int) int
+	}
+
+	QuarantineEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	QuarantinedPoint struct {
+		Asset      func(childComplexity int) int
+		At         func(childComplexity int) int
+		Cap        func(childComplexity int) int
+		FetchedAt  func(childComplexity int) int
+		Key        func(childComplexity int) int
+		OfMetric   func(childComplexity int) int
+		QuotedIn   func(childComplexity int) int
+		Reason     func(childComplexity int) int
+		ReleasedAt func(childComplexity int) int
+		Releaser   func(childComplexity int) int
+		Source     func(childComplexity int) int
+		Step       func(childComplexity int) int
+		Timestamp  func(childComplexity int) int
+		Traded     func(childComplexity int) int
+		Value      func(childComplexity int) int
+	}
+
 	Query struct {
 		APIKeys        func(childComplexity int) int
 		Asset          func(childComplexity int, id string) int
@@ -225,6 +255,7 @@ type ComplexityRoot struct {
 		MarketChart    func(childComplexity int, asset string, currency market.Currency, days market.Days, interval market.Interval, freshness *market.FreshnessInput) int
 		OnChainMetric  func(childComplexity int, asset string, metric market.Metric, days market.Days, interval market.Interval) int
 		OnChainMetrics func(childComplexity int) int
+		Quarantine     func(childComplexity int, first *int, after *string) int
 		SimplePrice    func(childComplexity int, assets []string, currencies []market.Currency, freshness *market.FreshnessInput) int
 		Upstreams      func(childComplexity int) int
 		Viewer         func(childComplexity int) int
@@ -298,6 +329,7 @@ type AssetResolver interface {
 type MutationResolver interface {
 	CreateAPIKey(ctx context.Context, name string, tier string, expiresAt *time.Time) (*auth.CreatedKey, error)
 	RevokeAPIKey(ctx context.Context, id string) (*auth.StoredKey, error)
+	ReleaseFromQuarantine(ctx context.Context, id string) (*market.QuarantineEntry, error)
 }
 type QueryResolver interface {
 	SimplePrice(ctx context.Context, assets []string, currencies []market.Currency, freshness *market.FreshnessInput) ([]*market.Price, error)
@@ -310,6 +342,7 @@ type QueryResolver interface {
 	Viewer(ctx context.Context) (*auth.Actor, error)
 	APIKeys(ctx context.Context) ([]auth.StoredKey, error)
 	Upstreams(ctx context.Context) ([]bill.Upstream, error)
+	Quarantine(ctx context.Context, first *int, after *string) (*market.QuarantinePage, error)
 	LogExport(ctx context.Context, filter *audit.Filter, first *int, after *string) (*audit.Page, error)
 }
 type UpstreamResolver interface {
@@ -974,6 +1007,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateAPIKey(childComplexity, args["name"].(string), args["tier"].(string), args["expiresAt"].(*time.Time)), true
+	case "Mutation.releaseFromQuarantine":
+		if e.ComplexityRoot.Mutation.ReleaseFromQuarantine == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_releaseFromQuarantine_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReleaseFromQuarantine(childComplexity, args["id"].(string)), true
 	case "Mutation.revokeApiKey":
 		if e.ComplexityRoot.Mutation.RevokeAPIKey == nil {
 			break
@@ -1041,6 +1085,129 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PageInfo.HasNextPage(childComplexity), true
+
+	case "QuarantineConnection.edges":
+		if e.ComplexityRoot.QuarantineConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuarantineConnection.Edges(childComplexity), true
+	case "QuarantineConnection.nodes":
+		if e.ComplexityRoot.QuarantineConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuarantineConnection.Nodes(childComplexity), true
+	case "QuarantineConnection.pageInfo":
+		if e.ComplexityRoot.QuarantineConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuarantineConnection.PageInfo(childComplexity), true
+
+	case "QuarantineEdge.cursor":
+		if e.ComplexityRoot.QuarantineEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuarantineEdge.Cursor(childComplexity), true
+	case "QuarantineEdge.node":
+		if e.ComplexityRoot.QuarantineEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuarantineEdge.Node(childComplexity), true
+
+	case "QuarantinedPoint.asset":
+		if e.ComplexityRoot.QuarantinedPoint.Asset == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuarantinedPoint.Asset(childComplexity), true
+	case "QuarantinedPoint.quarantinedAt":
+		if e.ComplexityRoot.QuarantinedPoint.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuarantinedPoint.At(childComplexity), true
+	case "QuarantinedPoint.marketCap":
+		if e.ComplexityRoot.QuarantinedPoint.Cap == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuarantinedPoint.Cap(childComplexity), true
+	case "QuarantinedPoint.fetchedAt":
+		if e.ComplexityRoot.QuarantinedPoint.FetchedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuarantinedPoint.FetchedAt(childComplexity), true
+	case "QuarantinedPoint.id":
+		if e.ComplexityRoot.QuarantinedPoint.Key == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuarantinedPoint.Key(childComplexity), true
+	case "QuarantinedPoint.metric":
+		if e.ComplexityRoot.QuarantinedPoint.OfMetric == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuarantinedPoint.OfMetric(childComplexity), true
+	case "QuarantinedPoint.currency":
+		if e.ComplexityRoot.QuarantinedPoint.QuotedIn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuarantinedPoint.QuotedIn(childComplexity), true
+	case "QuarantinedPoint.reason":
+		if e.ComplexityRoot.QuarantinedPoint.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuarantinedPoint.Reason(childComplexity), true
+	case "QuarantinedPoint.releasedAt":
+		if e.ComplexityRoot.QuarantinedPoint.ReleasedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuarantinedPoint.ReleasedAt(childComplexity), true
+	case "QuarantinedPoint.releasedBy":
+		if e.ComplexityRoot.QuarantinedPoint.Releaser == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuarantinedPoint.Releaser(childComplexity), true
+	case "QuarantinedPoint.source":
+		if e.ComplexityRoot.QuarantinedPoint.Source == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuarantinedPoint.Source(childComplexity), true
+	case "QuarantinedPoint.interval":
+		if e.ComplexityRoot.QuarantinedPoint.Step == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuarantinedPoint.Step(childComplexity), true
+	case "QuarantinedPoint.timestamp":
+		if e.ComplexityRoot.QuarantinedPoint.Timestamp == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuarantinedPoint.Timestamp(childComplexity), true
+	case "QuarantinedPoint.volume":
+		if e.ComplexityRoot.QuarantinedPoint.Traded == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuarantinedPoint.Traded(childComplexity), true
+	case "QuarantinedPoint.value":
+		if e.ComplexityRoot.QuarantinedPoint.Value == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuarantinedPoint.Value(childComplexity), true
 
 	case "Query.apiKeys":
 		if e.ComplexityRoot.Query.APIKeys == nil {
@@ -1121,6 +1288,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.OnChainMetrics(childComplexity), true
+	case "Query.quarantine":
+		if e.ComplexityRoot.Query.Quarantine == nil {
+			break
+		}
+
+		args, err := ec.field_Query_quarantine_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Quarantine(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "Query.simplePrice":
 		if e.ComplexityRoot.Query.SimplePrice == nil {
 			break
@@ -1799,6 +1977,12 @@ type Query {
   "The data vendors: what is left of their quotas, whether they answer, and what was spent on them. For admins."
   upstreams: [Upstream!] @auth(requires: ADMIN)
 
+  """
+  Points that were held back because they look like a vendor's bad tick (` + "`" + `GUARD_SPIKE_FACTOR` + "`" + `), the latest first; released
+  ones too. For admins.
+  """
+  quarantine(first: Int, after: String): QuarantineConnection @auth(requires: ADMIN)
+
   "The request log, oldest entries first. For admins."
   logExport(
     "All entries when left out."
@@ -1826,6 +2010,13 @@ type Mutation {
 
   "Ends an API key for ever, on every replica within 5 seconds. Revoking it again changes nothing."
   revokeApiKey(id: ID!): ApiKey @auth(requires: ADMIN)
+
+  """
+  Makes a quarantined point one like all others. Charts that are cached show it when they expire, at the latest after
+  ` + "`" + `CHART_DAILY_TTL` + "`" + `, ` + "`" + `CHART_HOURLY_TTL` + "`" + ` or ` + "`" + `ONCHAIN_TTL` + "`" + `. It is not held back again while its price is the same. If the vendor has corrected
+  the point meanwhile, the corrected one stays in its place. Releasing it again changes nothing.
+  """
+  releaseFromQuarantine(id: ID!): QuarantinedPoint @auth(requires: ADMIN)
 }
 
 "A data vendor. All replicas together are meant: they share quota, pauses and breaker."
@@ -2207,6 +2398,48 @@ input LogFilter {
   status: Int
   provider: String
   requestId: String
+}
+
+"A page of the quarantine, in Relay's form."
+type QuarantineConnection {
+  edges: [QuarantineEdge!]!
+  nodes: [QuarantinedPoint!]!
+  pageInfo: PageInfo!
+}
+
+type QuarantineEdge {
+  cursor: String!
+  node: QuarantinedPoint!
+}
+
+"A point that was held back: a vendor sent it, and it is not served."
+type QuarantinedPoint {
+  id: ID!
+  "CoinGecko's asset id."
+  asset: ID!
+  "Of a chart's point; null of a metric's."
+  currency: Currency
+  "Of a metric's point; null of a chart's."
+  metric: OnChainMetric
+  "` + "`" + `daily` + "`" + `, ` + "`" + `hourly` + "`" + ` or ` + "`" + `5m` + "`" + `."
+  interval: String!
+  "The vendor's own stamp."
+  timestamp: Time!
+  "The price, or the metric's value."
+  value: Float
+  marketCap: Float
+  volume: Float
+  "Who sent it."
+  source: String!
+  fetchedAt: Time!
+  "When it was found out: a point is judged once the next one is there."
+  quarantinedAt: Time!
+  "In words."
+  reason: String!
+  "Null while it is held back."
+  releasedAt: Time
+  "The id of the admin who released it."
+  releasedBy: String
 }
 
 "A page of log entries, in Relay's form."
@@ -2604,6 +2837,64 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
 }
 
+func (ec *executionContext) childFields_QuarantineConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_QuarantineConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_QuarantineConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_QuarantineConnection_pageInfo(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type QuarantineConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_QuarantineEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_QuarantineEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_QuarantineEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type QuarantineEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_QuarantinedPoint(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_QuarantinedPoint_id(ctx, field)
+	case "asset":
+		return ec.fieldContext_QuarantinedPoint_asset(ctx, field)
+	case "currency":
+		return ec.fieldContext_QuarantinedPoint_currency(ctx, field)
+	case "metric":
+		return ec.fieldContext_QuarantinedPoint_metric(ctx, field)
+	case "interval":
+		return ec.fieldContext_QuarantinedPoint_interval(ctx, field)
+	case "timestamp":
+		return ec.fieldContext_QuarantinedPoint_timestamp(ctx, field)
+	case "value":
+		return ec.fieldContext_QuarantinedPoint_value(ctx, field)
+	case "marketCap":
+		return ec.fieldContext_QuarantinedPoint_marketCap(ctx, field)
+	case "volume":
+		return ec.fieldContext_QuarantinedPoint_volume(ctx, field)
+	case "source":
+		return ec.fieldContext_QuarantinedPoint_source(ctx, field)
+	case "fetchedAt":
+		return ec.fieldContext_QuarantinedPoint_fetchedAt(ctx, field)
+	case "quarantinedAt":
+		return ec.fieldContext_QuarantinedPoint_quarantinedAt(ctx, field)
+	case "reason":
+		return ec.fieldContext_QuarantinedPoint_reason(ctx, field)
+	case "releasedAt":
+		return ec.fieldContext_QuarantinedPoint_releasedAt(ctx, field)
+	case "releasedBy":
+		return ec.fieldContext_QuarantinedPoint_releasedBy(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type QuarantinedPoint", field.Name)
+}
+
 func (ec *executionContext) childFields_SimplePrice(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "asset":
@@ -2948,6 +3239,20 @@ func (ec *executionContext) field_Mutation_createApiKey_args(ctx context.Context
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_releaseFromQuarantine_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_revokeApiKey_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -3169,6 +3474,28 @@ func (ec *executionContext) field_Query_onChainMetric_args(ctx context.Context, 
 		return nil, err
 	}
 	args["interval"] = arg3
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_quarantine_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
 	return args, nil
 }
 
@@ -5993,6 +6320,68 @@ func (ec *executionContext) fieldContext_Mutation_revokeApiKey(ctx context.Conte
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_releaseFromQuarantine(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_releaseFromQuarantine(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ReleaseFromQuarantine(ctx, fc.Args["id"].(string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				requires, err := ec.unmarshalNRole2githubᚗcomᚋcoingraphᚋcoingraphᚋauthᚐRole(ctx, "ADMIN")
+				if err != nil {
+					var zeroVal *market.QuarantineEntry
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal *market.QuarantineEntry
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, requires)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *market.QuarantineEntry) graphql.Marshaler {
+			return ec.marshalOQuarantinedPoint2ᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐQuarantineEntry(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_releaseFromQuarantine(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_QuarantinedPoint(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_releaseFromQuarantine_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _OnChainMetricInfo_metric(ctx context.Context, field graphql.CollectedField, obj *market.MetricInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -6198,6 +6587,502 @@ func (ec *executionContext) _PageInfo_endCursor(ctx context.Context, field graph
 }
 func (ec *executionContext) fieldContext_PageInfo_endCursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("PageInfo", field, false, false, "String")
+}
+
+func (ec *executionContext) _QuarantineConnection_edges(ctx context.Context, field graphql.CollectedField, obj *market.QuarantinePage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_QuarantineConnection_edges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []market.QuarantineEdge) graphql.Marshaler {
+			return ec.marshalNQuarantineEdge2ᚕgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐQuarantineEdgeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_QuarantineConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "QuarantineConnection",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_QuarantineEdge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _QuarantineConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *market.QuarantinePage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_QuarantineConnection_nodes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nodes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []market.QuarantineEntry) graphql.Marshaler {
+			return ec.marshalNQuarantinedPoint2ᚕgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐQuarantineEntryᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_QuarantineConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "QuarantineConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_QuarantinedPoint(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _QuarantineConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *market.QuarantinePage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_QuarantineConnection_pageInfo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v relay.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2githubᚗcomᚋcoingraphᚋcoingraphᚋrelayᚐPageInfo(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_QuarantineConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "QuarantineConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PageInfo(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _QuarantineEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *market.QuarantineEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_QuarantineEdge_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_QuarantineEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("QuarantineEdge", field, false, false, "String")
+}
+
+func (ec *executionContext) _QuarantineEdge_node(ctx context.Context, field graphql.CollectedField, obj *market.QuarantineEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_QuarantineEdge_node(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v market.QuarantineEntry) graphql.Marshaler {
+			return ec.marshalNQuarantinedPoint2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐQuarantineEntry(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_QuarantineEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "QuarantineEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_QuarantinedPoint(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _QuarantinedPoint_id(ctx context.Context, field graphql.CollectedField, obj *market.QuarantineEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_QuarantinedPoint_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Key(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_QuarantinedPoint_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("QuarantinedPoint", field, true, false, "ID")
+}
+
+func (ec *executionContext) _QuarantinedPoint_asset(ctx context.Context, field graphql.CollectedField, obj *market.QuarantineEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_QuarantinedPoint_asset(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Asset, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_QuarantinedPoint_asset(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("QuarantinedPoint", field, false, false, "ID")
+}
+
+func (ec *executionContext) _QuarantinedPoint_currency(ctx context.Context, field graphql.CollectedField, obj *market.QuarantineEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_QuarantinedPoint_currency(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.QuotedIn(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *market.Currency) graphql.Marshaler {
+			return ec.marshalOCurrency2ᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐCurrency(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_QuarantinedPoint_currency(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("QuarantinedPoint", field, true, false, "Currency")
+}
+
+func (ec *executionContext) _QuarantinedPoint_metric(ctx context.Context, field graphql.CollectedField, obj *market.QuarantineEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_QuarantinedPoint_metric(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.OfMetric(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *market.Metric) graphql.Marshaler {
+			return ec.marshalOOnChainMetric2ᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐMetric(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_QuarantinedPoint_metric(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("QuarantinedPoint", field, true, false, "OnChainMetric")
+}
+
+func (ec *executionContext) _QuarantinedPoint_interval(ctx context.Context, field graphql.CollectedField, obj *market.QuarantineEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_QuarantinedPoint_interval(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Step(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_QuarantinedPoint_interval(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("QuarantinedPoint", field, true, false, "String")
+}
+
+func (ec *executionContext) _QuarantinedPoint_timestamp(ctx context.Context, field graphql.CollectedField, obj *market.QuarantineEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_QuarantinedPoint_timestamp(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Timestamp(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_QuarantinedPoint_timestamp(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("QuarantinedPoint", field, true, false, "Time")
+}
+
+func (ec *executionContext) _QuarantinedPoint_value(ctx context.Context, field graphql.CollectedField, obj *market.QuarantineEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_QuarantinedPoint_value(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Value(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v market.Number) graphql.Marshaler {
+			return ec.marshalOFloat2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐNumber(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_QuarantinedPoint_value(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("QuarantinedPoint", field, true, false, "Float")
+}
+
+func (ec *executionContext) _QuarantinedPoint_marketCap(ctx context.Context, field graphql.CollectedField, obj *market.QuarantineEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_QuarantinedPoint_marketCap(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cap(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v market.Number) graphql.Marshaler {
+			return ec.marshalOFloat2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐNumber(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_QuarantinedPoint_marketCap(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("QuarantinedPoint", field, true, false, "Float")
+}
+
+func (ec *executionContext) _QuarantinedPoint_volume(ctx context.Context, field graphql.CollectedField, obj *market.QuarantineEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_QuarantinedPoint_volume(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Traded(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v market.Number) graphql.Marshaler {
+			return ec.marshalOFloat2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐNumber(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_QuarantinedPoint_volume(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("QuarantinedPoint", field, true, false, "Float")
+}
+
+func (ec *executionContext) _QuarantinedPoint_source(ctx context.Context, field graphql.CollectedField, obj *market.QuarantineEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_QuarantinedPoint_source(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Source, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_QuarantinedPoint_source(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("QuarantinedPoint", field, false, false, "String")
+}
+
+func (ec *executionContext) _QuarantinedPoint_fetchedAt(ctx context.Context, field graphql.CollectedField, obj *market.QuarantineEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_QuarantinedPoint_fetchedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.FetchedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_QuarantinedPoint_fetchedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("QuarantinedPoint", field, false, false, "Time")
+}
+
+func (ec *executionContext) _QuarantinedPoint_quarantinedAt(ctx context.Context, field graphql.CollectedField, obj *market.QuarantineEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_QuarantinedPoint_quarantinedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.At, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_QuarantinedPoint_quarantinedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("QuarantinedPoint", field, false, false, "Time")
+}
+
+func (ec *executionContext) _QuarantinedPoint_reason(ctx context.Context, field graphql.CollectedField, obj *market.QuarantineEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_QuarantinedPoint_reason(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Reason, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_QuarantinedPoint_reason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("QuarantinedPoint", field, false, false, "String")
+}
+
+func (ec *executionContext) _QuarantinedPoint_releasedAt(ctx context.Context, field graphql.CollectedField, obj *market.QuarantineEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_QuarantinedPoint_releasedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ReleasedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalOTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_QuarantinedPoint_releasedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("QuarantinedPoint", field, false, false, "Time")
+}
+
+func (ec *executionContext) _QuarantinedPoint_releasedBy(ctx context.Context, field graphql.CollectedField, obj *market.QuarantineEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_QuarantinedPoint_releasedBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Releaser(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_QuarantinedPoint_releasedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("QuarantinedPoint", field, true, false, "String")
 }
 
 func (ec *executionContext) _Query_simplePrice(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
@@ -6624,6 +7509,68 @@ func (ec *executionContext) fieldContext_Query_upstreams(_ context.Context, fiel
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Upstream(ctx, field)
 		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_quarantine(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_quarantine(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Quarantine(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				requires, err := ec.unmarshalNRole2githubᚗcomᚋcoingraphᚋcoingraphᚋauthᚐRole(ctx, "ADMIN")
+				if err != nil {
+					var zeroVal *market.QuarantinePage
+					return zeroVal, err
+				}
+				if ec.Directives.Auth == nil {
+					var zeroVal *market.QuarantinePage
+					return zeroVal, errors.New("directive auth is not implemented")
+				}
+				return ec.Directives.Auth(ctx, nil, directive0, requires)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *market.QuarantinePage) graphql.Marshaler {
+			return ec.marshalOQuarantineConnection2ᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐQuarantinePage(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_quarantine(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_QuarantineConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_quarantine_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
 	}
 	return fc, nil
 }
@@ -9923,6 +10870,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "releaseFromQuarantine":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_releaseFromQuarantine(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -10041,6 +10995,190 @@ func (ec *executionContext) _PageInfo(ctx context.Context, sel ast.SelectionSet,
 	return out
 }
 
+var quarantineConnectionImplementors = []string{"QuarantineConnection"}
+
+func (ec *executionContext) _QuarantineConnection(ctx context.Context, sel ast.SelectionSet, obj *market.QuarantinePage) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, quarantineConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("QuarantineConnection")
+		case "edges":
+			out.Values[i] = ec._QuarantineConnection_edges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "nodes":
+			out.Values[i] = ec._QuarantineConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = ec._QuarantineConnection_pageInfo(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var quarantineEdgeImplementors = []string{"QuarantineEdge"}
+
+func (ec *executionContext) _QuarantineEdge(ctx context.Context, sel ast.SelectionSet, obj *market.QuarantineEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, quarantineEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("QuarantineEdge")
+		case "cursor":
+			out.Values[i] = ec._QuarantineEdge_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "node":
+			out.Values[i] = ec._QuarantineEdge_node(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var quarantinedPointImplementors = []string{"QuarantinedPoint"}
+
+func (ec *executionContext) _QuarantinedPoint(ctx context.Context, sel ast.SelectionSet, obj *market.QuarantineEntry) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, quarantinedPointImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("QuarantinedPoint")
+		case "id":
+			out.Values[i] = ec._QuarantinedPoint_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "asset":
+			out.Values[i] = ec._QuarantinedPoint_asset(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "currency":
+			out.Values[i] = ec._QuarantinedPoint_currency(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "metric":
+			out.Values[i] = ec._QuarantinedPoint_metric(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "interval":
+			out.Values[i] = ec._QuarantinedPoint_interval(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "timestamp":
+			out.Values[i] = ec._QuarantinedPoint_timestamp(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "value":
+			out.Values[i] = ec._QuarantinedPoint_value(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "marketCap":
+			out.Values[i] = ec._QuarantinedPoint_marketCap(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "volume":
+			out.Values[i] = ec._QuarantinedPoint_volume(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "source":
+			out.Values[i] = ec._QuarantinedPoint_source(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "fetchedAt":
+			out.Values[i] = ec._QuarantinedPoint_fetchedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "quarantinedAt":
+			out.Values[i] = ec._QuarantinedPoint_quarantinedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "reason":
+			out.Values[i] = ec._QuarantinedPoint_reason(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "releasedAt":
+			out.Values[i] = ec._QuarantinedPoint_releasedAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "releasedBy":
+			out.Values[i] = ec._QuarantinedPoint_releasedBy(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var queryImplementors = []string{"Query"}
 
 func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) graphql.Marshaler {
@@ -10119,6 +11257,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_upstreams(ctx, field)
+				})
+		case "quarantine":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_quarantine(ctx, field)
 				})
 		case "logExport":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
@@ -11348,6 +12492,46 @@ func (ec *executionContext) marshalNPageInfo2githubᚗcomᚋcoingraphᚋcoingrap
 	return ec._PageInfo(ctx, sel, &v)
 }
 
+func (ec *executionContext) marshalNQuarantineEdge2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐQuarantineEdge(ctx context.Context, sel ast.SelectionSet, v market.QuarantineEdge) graphql.Marshaler {
+	return ec._QuarantineEdge(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNQuarantineEdge2ᚕgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐQuarantineEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []market.QuarantineEdge) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNQuarantineEdge2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐQuarantineEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNQuarantinedPoint2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐQuarantineEntry(ctx context.Context, sel ast.SelectionSet, v market.QuarantineEntry) graphql.Marshaler {
+	return ec._QuarantinedPoint(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNQuarantinedPoint2ᚕgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐQuarantineEntryᚄ(ctx context.Context, sel ast.SelectionSet, v []market.QuarantineEntry) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNQuarantinedPoint2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐQuarantineEntry(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalNRole2githubᚗcomᚋcoingraphᚋcoingraphᚋauthᚐRole(ctx context.Context, v any) (auth.Role, error) {
 	var res auth.Role
 	err := res.UnmarshalGQL(v)
@@ -11944,6 +13128,20 @@ func (ec *executionContext) marshalOOnChainMetric2ᚖgithubᚗcomᚋcoingraphᚋ
 		return graphql.Null
 	}
 	return v
+}
+
+func (ec *executionContext) marshalOQuarantineConnection2ᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐQuarantinePage(ctx context.Context, sel ast.SelectionSet, v *market.QuarantinePage) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._QuarantineConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOQuarantinedPoint2ᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐQuarantineEntry(ctx context.Context, sel ast.SelectionSet, v *market.QuarantineEntry) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._QuarantinedPoint(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalOSimplePrice2ᚕᚖgithubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐPrice(ctx context.Context, sel ast.SelectionSet, v []*market.Price) graphql.Marshaler {

@@ -294,10 +294,14 @@ func (s *Service) awaitOthers(ctx context.Context, held []*lackingSeries, now ti
 	}
 }
 
+// readHistories reads the windows, with a few points around each that the guard compares with.
 func (s *Service) readHistories(ctx context.Context, windows []Window) []History {
-	histories := make([]History, len(windows))
+	histories, wider := make([]History, len(windows)), make([]Window, len(windows))
+	for i, w := range windows {
+		wider[i] = Window{w.SeriesKey, w.around(w.Interval)}
+	}
 	s.visitStore(ctx, "histories", func(ctx context.Context) error {
-		rows, err := s.opts.Store.Histories(ctx, windows)
+		rows, err := s.opts.Store.Histories(ctx, wider)
 		if err == nil {
 			histories = rows
 		}
@@ -381,8 +385,12 @@ func (s *Service) askProvider(ctx context.Context, provider string, key SeriesKe
 	return answers, err
 }
 
-// saveSeries stores a provider's answer whole, and gives the history with it.
+// saveSeries stores a provider's answer whole, but for its spikes, and gives the history with it.
 func (s *Service) saveSeries(ctx context.Context, w SeriesWrite, h History) History {
+	w = s.opts.Guard.Inspect(w, h)
+	for _, q := range w.Quarantined {
+		s.opts.Log.WarnContext(ctx, "a point was quarantined", "event", "quarantine", "series", w.key(), "timestamp", time.UnixMilli(q.Stamp).UTC(), "source", q.Source, "reason", q.Reason)
+	}
 	s.visitStore(ctx, "save series", func(ctx context.Context) error { return s.opts.Store.SaveSeries(ctx, w) })
 	return h.Apply(w)
 }

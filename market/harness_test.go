@@ -25,6 +25,7 @@ type house struct {
 	source *fakeSource
 	leases market.Leases // nil: none
 	budget time.Duration // 0: the default
+	guard  market.Guard
 
 	documents market.DocumentSource // from the next restart on
 }
@@ -196,7 +197,7 @@ func (h *house) restart() { h.with(h.source) }
 func (h *house) with(source market.Source) {
 	h.cache = &countedCache{Cache: cache.NewMemory(cache.MemoryOptions{MaxBytes: 16 << 20})}
 	h.Service = market.NewService(market.Options{
-		Store: h.store, Source: source, Documents: h.documents, Cache: h.cache, Leases: h.leases, Budget: h.budget, Currencies: market.AllCurrencies(), Now: h.clock.Now, Log: slog.New(slog.DiscardHandler),
+		Store: h.store, Source: source, Documents: h.documents, Cache: h.cache, Leases: h.leases, Budget: h.budget, Guard: h.guard, Currencies: market.AllCurrencies(), Now: h.clock.Now, Log: slog.New(slog.DiscardHandler),
 		PriceTTL: ttl, DailyTTL: time.Hour, HourlyTTL: 5 * time.Minute, OnChainTTL: time.Hour,
 	})
 	if _, err := h.Asset(h.t.Context(), "bitcoin"); err != nil { // loads the catalogue, so that it is in nobody's budget

@@ -116,11 +116,19 @@ func (h History) Apply(w SeriesWrite) History {
 		fresh[p.Stamp] = true
 		answered[w.Interval.Snap(p.Stamp)] = true
 	}
+	held := make(map[int64]Point, len(w.Quarantined))
+	for _, q := range w.Quarantined {
+		held[w.Interval.Snap(q.Stamp)] = q.Point
+	}
 	for _, p := range h.Points {
 		slot := w.Interval.Snap(p.Stamp)
+		q, isHeld := held[slot]
 		switch {
 		case p.FetchedAt.After(w.FetchedAt):
 			newer[slot] = true
+		case isHeld && samePrice(p, q):
+			continue
+		case isHeld && !answered[slot]: // what was there before the spike came stays
 		case fresh[p.Stamp], w.Covers.Contains(slot) && (p.Source == w.Source || answered[slot]):
 			continue
 		}

@@ -22,8 +22,18 @@ type Store interface {
 	// earlier, but for other providers' at instants where it has none; points outside Covers are added or replaced by
 	// stamp, Known is laid over what was known ([MergeKnown]), and the tail, which a metric has not, replaces an older tail. A
 	// stored point with a later FetchedAt stays, and an older point of the same grid instant does not come to stand beside it.
+	// Quarantined points are kept apart, one for each stamp and source until it is released; a stored point of the same grid
+	// instant and price goes, and one of another price stays if Points has none of that instant. [History.Apply] is this rule.
 	// Saving the same again changes nothing.
 	SaveSeries(ctx context.Context, w SeriesWrite) error
+
+	// Quarantine gives up to limit quarantined points, released ones among them, with ids below the one given (0: all), the
+	// latest first.
+	Quarantine(ctx context.Context, below int64, limit int) ([]QuarantineEntry, error)
+	// Release makes a quarantined point one like all others: stored as [Store.SaveSeries] would, so that a point of the same
+	// grid instant that was fetched later stays in its place. Releasing it again changes nothing. It gives the entry; nil when
+	// there is none with this id.
+	Release(ctx context.Context, id int64, by string, at time.Time) (*QuarantineEntry, error)
 
 	// Catalogue is the stored list of assets, ascending by id, and when it was fetched; an empty list and the zero time
 	// when there is none. When the stored list was not fetched after since, the list is nil and only the time is read.

@@ -197,6 +197,8 @@ type SeriesWrite struct {
 	SeriesKey
 	Fetched
 	Known []Known // what is known of the series because of it
+	// Quarantined are points that are not to be served: of the answer, or stored ones that turned out to be none.
+	Quarantined []Quarantined
 }
 
 func sortPoints(points []Point) {

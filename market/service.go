@@ -28,7 +28,7 @@ type Service struct {
 	catalogue catalogue
 }
 
-// Options are what a Service needs. All fields but Leases, Documents and the durations must be set.
+// Options are what a Service needs. All fields but Leases, Documents, Guard and the durations must be set.
 type Options struct {
 	Store      Store
 	Source     Source
@@ -38,6 +38,8 @@ type Options struct {
 	Currencies []Currency // the whitelist
 	Now        func() time.Time
 	Log        *slog.Logger
+
+	Guard Guard // the zero value guards nothing
 
 	// How long prices, charts by interval, and metrics are served from the cache.
 	PriceTTL, DailyTTL, HourlyTTL, OnChainTTL time.Duration

@@ -138,6 +138,9 @@ func (w *walker) field(f *ast.Field) {
 		}
 		first, badFirst := integer("first", args["first"])
 		bad = append(badFirst, market.CheckAssetQuery(ids, text(args["search"]), first, text(args["after"]))...)
+	case "Query.quarantine":
+		first, badFirst := integer("first", args["first"])
+		bad = append(badFirst, market.CheckQuarantine(first, text(args["after"]))...)
 	case "Query.logExport":
 		filter, badFilter := filterArg(args["filter"])
 		first, badFirst := integer("first", args["first"])

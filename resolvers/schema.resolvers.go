@@ -37,6 +37,10 @@ func (r *mutationResolver) RevokeAPIKey(ctx context.Context, id string) (*auth.S
 	return r.revokeKey(ctx, id)
 }
 
+func (r *mutationResolver) ReleaseFromQuarantine(ctx context.Context, id string) (*market.QuarantineEntry, error) {
+	return r.release(ctx, id)
+}
+
 func (r *queryResolver) SimplePrice(ctx context.Context, assets []string, currencies []market.Currency, freshness *market.FreshnessInput) ([]*market.Price, error) {
 	return r.simplePrice(ctx, assets, currencies, freshness)
 }
@@ -75,6 +79,10 @@ func (r *queryResolver) APIKeys(ctx context.Context) ([]auth.StoredKey, error) {
 
 func (r *queryResolver) Upstreams(ctx context.Context) ([]bill.Upstream, error) {
 	return r.Bill.Upstreams(ctx)
+}
+
+func (r *queryResolver) Quarantine(ctx context.Context, first *int, after *string) (*market.QuarantinePage, error) {
+	return r.quarantine(ctx, first, after)
 }
 
 func (r *queryResolver) LogExport(ctx context.Context, filter *audit.Filter, first *int, after *string) (*audit.Page, error) {

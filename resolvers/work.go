@@ -228,12 +228,15 @@ func (m *measurement) field(f *ast.Field, at place) place {
 			below.rows = min(below.rows, len(list(args["ids"], id)))
 		}
 		m.units[limit.SimplePrice] += hundreds(below.rows)
+	case "Query.quarantine":
+		below.rows = rowsOf(args)
 	case "Query.logExport":
 		below.rows = rowsOf(args)
 		m.units[limit.LogExport]++
 	case "Upstream.spend":
 		below.parents = at.parents * bill.MaxRows
-	case "AssetConnection.nodes", "AssetConnection.edges", "LogConnection.nodes", "LogConnection.edges", "Grid.columns":
+	case "AssetConnection.nodes", "AssetConnection.edges", "LogConnection.nodes", "LogConnection.edges",
+		"QuarantineConnection.nodes", "QuarantineConnection.edges", "Grid.columns":
 		below.parents = at.parents * at.rows
 	case "Asset.price":
 		m.units[limit.SimplePrice] += hundreds(at.parents)

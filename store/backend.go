@@ -25,6 +25,8 @@ type backend interface {
 	change(ctx context.Context, query string, in batch, row func(scanner) error) error
 	// insert adds the rows of a batch to a table, whose alias is t in the clause for conflicts.
 	insert(ctx context.Context, tx bun.Tx, table string, rows batch, onConflict string) error
+	// bulk is [Store.write] for a transaction that may add many rows at once.
+	bulk(ctx context.Context, fn func(ctx context.Context, tx bulkTx) error) error
 	// lock waits until no other transaction holds the same lock, and holds it until this one ends.
 	lock(ctx context.Context, tx bun.IConn, what advisoryLock) error
 	// exists tells whether there is such a table.
@@ -38,6 +40,13 @@ type backend interface {
 	pools() []Pool
 	ddl() ddl
 	close() error
+}
+
+// bulkTx is a transaction that can add many rows at once.
+type bulkTx struct {
+	bun.Tx
+	// fill adds rows, of which none may be there yet, the fastest way that the database has.
+	fill func(ctx context.Context, table string, rows batch) error
 }
 
 // scanner is a row of a result.

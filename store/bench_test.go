@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
 	"github.com/coingraph/coingraph/market"
 )
 
@@ -48,6 +51,67 @@ func BenchmarkSaveSeries(b *testing.B) {
 		}
 		reportRows(b, rows)
 	})
+}
+
+// BenchmarkBackfill stores 100 assets × 10 years of daily points as a backfill does, an answer of each asset, by one writer and by as
+// many as BACKFILL_CONCURRENCY has by default, and then copies the same rows into the same table in one COPY: ratio is how the
+// speeds compare.
+func BenchmarkBackfill(b *testing.B) {
+	for _, writers := range []int{1, 4} {
+		b.Run(fmt.Sprint("writers=", writers), func(b *testing.B) { backfill(b, writers) })
+	}
+}
+
+func backfill(b *testing.B, writers int) {
+	const assets, days = 100, 3650
+	ctx := context.Background()
+	answers := make([]market.SeriesWrite, assets)
+	for i := range answers {
+		w := series(fmt.Sprint("asset ", i), days)
+		w.Interval = market.Daily
+		start := time.Date(2016, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
+		for d := range w.Points {
+			w.Points[d].Stamp = start + int64(d)*market.Daily.Step()
+		}
+		w.Covers = market.Range{From: start, To: start + days*market.Daily.Step()}
+		w.Known[0].Range = w.Covers
+		answers[i] = w
+	}
+	var saving, copying time.Duration
+	for b.Loop() {
+		o := newPostgres(b)
+		s := migrated(b, o)
+		began := time.Now()
+		var group errgroup.Group
+		group.SetLimit(writers)
+		for _, w := range answers {
+			group.Go(func() error { return s.SaveSeries(ctx, w) })
+		}
+		if err := group.Wait(); err != nil {
+			b.Fatal(err)
+		}
+		saving += time.Since(began)
+
+		conn, err := pgx.Connect(ctx, o.DatabaseURL)
+		if err != nil {
+			b.Fatal(err)
+		}
+		began = time.Now()
+		n, err := conn.CopyFrom(ctx, pgx.Identifier{"charts", "points"}, []string{"ts", "fetched_at", "price", "market_cap", "volume", "series_id", "source_id", "missing"},
+			pgx.CopyFromSlice(assets*days, func(i int) ([]any, error) {
+				p := &answers[i/days].Points[i%days]
+				return []any{p.Stamp, p.FetchedAt.UnixMilli(), p.Price, p.MarketCap, p.Volume, int32(1_000_000 + i/days), int16(1), int16(0)}, nil
+			}))
+		copying += time.Since(began)
+		if err != nil || n != assets*days {
+			b.Fatal(n, err)
+		}
+		_ = conn.Close(ctx)
+	}
+	rows := float64(b.N) * assets * days
+	b.ReportMetric(rows/saving.Seconds(), "rows/s")
+	b.ReportMetric(rows/copying.Seconds(), "COPY-rows/s")
+	b.ReportMetric(copying.Seconds()/saving.Seconds(), "ratio")
 }
 
 // BenchmarkRefreshSeries writes what is stored already, fetched later.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"math"
 	"slices"
 
 	"github.com/coingraph/coingraph/market"
@@ -10,6 +11,7 @@ import (
 type stamped struct {
 	Stamp     int64 `bun:"ts"`
 	FetchedAt int64 `bun:"fetched_at"`
+	Price     number
 	Source    string
 }
 
@@ -24,6 +26,7 @@ func plan(w *market.SeriesWrite, stored []stamped) (drop []int64, put []market.P
 		}
 	}
 	replaced, answered := make(map[int64]bool, len(w.Points)), make(map[int64]bool, len(w.Points))
+	put = make([]market.Point, 0, len(w.Points))
 	for _, p := range w.Points {
 		slot := w.Interval.Snap(p.Stamp)
 		answered[slot] = true
@@ -37,8 +40,23 @@ func plan(w *market.SeriesWrite, stored []stamped) (drop []int64, put []market.P
 		replaced[p.Stamp] = true
 		put = append(put, p)
 	}
+	held := make(map[int64]uint64, len(w.Quarantined)) // grid instant to the bits of the price that is held back
+	for _, q := range w.Quarantined {
+		held[w.Interval.Snap(q.Stamp)] = math.Float64bits(q.Price)
+	}
 	for _, p := range stored {
 		slot := w.Interval.Snap(p.Stamp)
+		if price, ok := held[slot]; ok && p.FetchedAt <= w.FetchedAt.UnixMilli() {
+			switch {
+			case price == math.Float64bits(float64(p.Price)):
+				if !replaced[p.Stamp] {
+					drop = append(drop, p.Stamp)
+				}
+				continue
+			case !answered[slot]:
+				continue // what was there before the spike came stays
+			}
+		}
 		ours := p.Source == w.Source || answered[slot]
 		if ours && w.Covers.Contains(slot) && p.FetchedAt <= w.FetchedAt.UnixMilli() && !replaced[p.Stamp] {
 			drop = append(drop, p.Stamp)
@@ -47,17 +65,53 @@ func plan(w *market.SeriesWrite, stored []stamped) (drop []int64, put []market.P
 	return drop, put
 }
 
+// fillRows is from how many rows on it pays to add those that are not there yet apart from those that replace others.
+const fillRows = 100
+
+// partFresh parts the points whose stamps are not stored from the others. Few of them stay with the others: one statement
+// takes less time than two. The lock of the series is held, so nobody else stores such a stamp meanwhile.
+func partFresh(put []market.Point, stored []stamped) (fresh, others []market.Point) {
+	there := make(map[int64]bool, len(stored))
+	for _, p := range stored {
+		there[p.Stamp] = true
+	}
+	n := 0
+	for _, p := range put {
+		if !there[p.Stamp] {
+			n++
+		}
+	}
+	if n < fillRows {
+		return nil, put
+	}
+	fresh, others = make([]market.Point, 0, n), make([]market.Point, 0, len(put)-n)
+	for _, p := range put {
+		if there[p.Stamp] {
+			others = append(others, p)
+		} else {
+			fresh = append(fresh, p)
+		}
+	}
+	return fresh, others
+}
+
 // reach is the range of stamps whose stored points a write may have to do with: those that snap into what it covers or
-// to an instant of its points.
+// to an instant of its points, those held back among them.
 func reach(w *market.SeriesWrite) market.Range {
 	r := stamps(w.Interval, w.Covers)
-	for _, p := range w.Points {
+	extend := func(p *market.Point) {
 		slot := w.Interval.Snap(p.Stamp)
 		own := stamps(w.Interval, market.Range{From: slot, To: slot + w.Interval.Step()})
 		if r.Empty() {
 			r = own
 		}
 		r = market.Range{From: min(r.From, own.From), To: max(r.To, own.To)}
+	}
+	for i := range w.Points {
+		extend(&w.Points[i])
+	}
+	for i := range w.Quarantined {
+		extend(&w.Quarantined[i].Point)
 	}
 	return r
 }

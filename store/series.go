@@ -21,18 +21,24 @@ func (s *Store) SaveSeries(ctx context.Context, w market.SeriesWrite) error {
 	if w.OnChain() && w.Tail != nil {
 		return errors.New("store: save series: a metric has no trailing point")
 	}
-	k := kindOf(w.SeriesKey)
-	err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		id, err := s.lockSeries(ctx, tx, k, w.SeriesKey)
-		if err != nil {
-			return err
-		}
-		if err := s.savePoints(ctx, tx, k, id, &w); err != nil {
-			return err
-		}
-		return s.saveKnown(ctx, tx, k, id, w.Known)
-	})
+	err := s.bulk(ctx, func(ctx context.Context, tx bulkTx) error { return s.saveAnswer(ctx, tx, &w) })
 	return s.fault(ctx, "save series", err)
+}
+
+// saveAnswer is SaveSeries within a transaction.
+func (s *Store) saveAnswer(ctx context.Context, tx bulkTx, w *market.SeriesWrite) error {
+	k := kindOf(w.SeriesKey)
+	id, err := s.lockSeries(ctx, tx.Tx, k, w.SeriesKey)
+	if err != nil {
+		return err
+	}
+	if err := s.savePoints(ctx, tx, k, id, w); err != nil {
+		return err
+	}
+	if err := s.saveQuarantined(ctx, tx.Tx, w.SeriesKey, w.Quarantined); err != nil {
+		return err
+	}
+	return s.saveKnown(ctx, tx.Tx, k, id, w.Known)
 }
 
 // lockSeries makes the series if it is new, and holds its row until the transaction ends.
@@ -58,11 +64,11 @@ func (s *Store) lockSeries(ctx context.Context, tx bun.Tx, k *seriesKind, key ma
 }
 
 // savePoints changes the points and the tail of a series whose lock is held.
-func (s *Store) savePoints(ctx context.Context, tx bun.Tx, k *seriesKind, id int64, w *market.SeriesWrite) error {
+func (s *Store) savePoints(ctx context.Context, tx bulkTx, k *seriesKind, id int64, w *market.SeriesWrite) error {
 	var stored []stamped
 	if r := reach(w); !r.Empty() {
 		err := tx.NewSelect().TableExpr(s.named(k.table("points AS p"))).Join(s.named("JOIN charts.sources AS o ON o.id = p.source_id")).
-			ColumnExpr("p.ts, p.fetched_at, o.name AS source").
+			ColumnExpr("p.ts, p.fetched_at, p."+k.values[0].column+" AS price, o.name AS source").
 			Where("p.series_id = ? AND p.ts >= ? AND p.ts < ?", id, r.From, r.To).Scan(ctx, &stored)
 		if err != nil {
 			return err
@@ -73,7 +79,7 @@ func (s *Store) savePoints(ctx context.Context, tx bun.Tx, k *seriesKind, id int
 	if w.Tail != nil {
 		tail = append(tail, *w.Tail)
 	}
-	sources, err := s.sources(ctx, tx, sourceNames(slices.Concat(put, tail)))
+	sources, err := s.sources(ctx, tx.Tx, sourceNames(slices.Concat(put, tail)))
 	if err != nil {
 		return err
 	}
@@ -83,15 +89,21 @@ func (s *Store) savePoints(ctx context.Context, tx bun.Tx, k *seriesKind, id int
 			return err
 		}
 	}
+	fresh, put := partFresh(put, stored)
+	for part := range slices.Chunk(fresh, insertRows) {
+		if err := tx.fill(ctx, k.table("points"), k.batch(id, part, sources)); err != nil {
+			return err
+		}
+	}
 	for part := range slices.Chunk(put, insertRows) {
-		if err := s.insert(ctx, tx, k.table("points"), k.batch(id, part, sources), "ON CONFLICT (series_id, ts) DO UPDATE SET "+k.setPoint); err != nil {
+		if err := s.insert(ctx, tx.Tx, k.table("points"), k.batch(id, part, sources), "ON CONFLICT (series_id, ts) DO UPDATE SET "+k.setPoint); err != nil {
 			return err
 		}
 	}
 	if len(tail) == 0 {
 		return nil
 	}
-	return s.insert(ctx, tx, k.table("tails"), k.batch(id, tail, sources),
+	return s.insert(ctx, tx.Tx, k.table("tails"), k.batch(id, tail, sources),
 		"ON CONFLICT (series_id) DO UPDATE SET ts = excluded.ts, "+k.setPoint+" WHERE t.fetched_at < excluded.fetched_at")
 }
 

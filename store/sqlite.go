@@ -143,6 +143,12 @@ func (s *sqlite) insert(ctx context.Context, tx bun.Tx, table string, rows batch
 	return nil
 }
 
+func (s *sqlite) bulk(ctx context.Context, fn func(ctx context.Context, tx bulkTx) error) error {
+	return s.writer.RunInTx(ctx, readCommitted(), func(ctx context.Context, tx bun.Tx) error {
+		return fn(ctx, bulkTx{tx, func(ctx context.Context, table string, rows batch) error { return s.insert(ctx, tx, table, rows, "") }})
+	})
+}
+
 // lock has nothing to do: transactions that write are immediate, so there is only one.
 func (s *sqlite) lock(context.Context, bun.IConn, advisoryLock) error { return nil }
 

@@ -79,5 +79,7 @@ func (s *Store) Close() error {
 // write runs fn in a transaction. On SQLite it is the only one that writes; on Postgres it is READ COMMITTED, so that a
 // statement after a lock sees what the lock's last holder committed.
 func (s *Store) write(ctx context.Context, fn func(ctx context.Context, tx bun.Tx) error) error {
-	return s.writes().RunInTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted}, fn)
+	return s.writes().RunInTx(ctx, readCommitted(), fn)
 }
+
+func readCommitted() *sql.TxOptions { return &sql.TxOptions{Isolation: sql.LevelReadCommitted} }

@@ -100,6 +100,7 @@ func Open(cfg config.Config, o AppOptions) (_ *App, err error) {
 	}
 	a.market = market.NewService(market.Options{
 		Store: a.store, Source: a.source, Documents: a.source, Cache: answers, Leases: leases, Currencies: currencies, Now: o.Now, Log: o.Log,
+		Guard:    market.Guard{Factor: float64(cfg.SpikeFactor)},
 		PriceTTL: cfg.TTL.Price, DailyTTL: cfg.TTL.ChartDaily, HourlyTTL: cfg.TTL.ChartHourly, OnChainTTL: cfg.TTL.OnChain, Budget: cfg.RequestTimeout,
 	})
 	a.observed.sink.ShipTo(a.store)

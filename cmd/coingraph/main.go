@@ -35,6 +35,7 @@ func main() {
 type env struct {
 	ctx            context.Context
 	environ        []string
+	stdin          io.Reader
 	stdout, stderr io.Writer
 }
 
@@ -43,6 +44,8 @@ type cli struct {
 	Serve    serveCmd    `cmd:"" help:"Run the API server. Configured by environment variables: see docs/configuration.md."`
 	Simulate simulateCmd `cmd:"" help:"Run only the simulated market, which speaks CoinGecko's wire format."`
 	Migrate  migrateCmd  `cmd:"" help:"Bring the database's schema up to date, or tell how it stands."`
+	Import   importCmd   `cmd:"" help:"Store history from a file: CSV, NDJSON or CoinGecko's JSON."`
+	Export   exportCmd   `cmd:"" help:"Write stored history as CSV or NDJSON."`
 	Keys     keysCmd     `cmd:"" help:"API keys of the database."`
 	Token    tokenCmd    `cmd:"" help:"Mint a JWT with the configured secret."`
 	Logs     logsCmd     `cmd:"" help:"Read the log of a running server, of all its replicas; --follow goes on with what comes."`
@@ -71,8 +74,9 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		fmt.Fprintf(stderr, "coingraph: %v\nTry coingraph --help.\n", err)
 		return exitBadUsage
 	}
-	err = parsed.Run(&env{ctx, environ, stdout, stderr})
+	err = parsed.Run(&env{ctx, environ, os.Stdin, stdout, stderr})
 	var bad *config.Error
+	var usage usageError
 	switch {
 	case err == nil:
 		return exitOK
@@ -81,5 +85,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return exitBadUsage
 	}
 	fmt.Fprintf(stderr, "coingraph: %v\n", err)
+	if errors.As(err, &usage) {
+		return exitBadUsage
+	}
 	return exitFailed
 }

@@ -39,6 +39,7 @@ func Run(t *testing.T, open Opener) {
 		{"Quotes", quoteTests},
 		{"Series", seriesTests},
 		{"Metrics", metricTests},
+		{"Quarantine", quarantineTests},
 		{"Catalogue", catalogueTests},
 		{"Log", logTests},
 		{"Keys", keyTests},

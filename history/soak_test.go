@@ -1,0 +1,7 @@
+//go:build soak
+
+package history_test
+
+import "testing"
+
+func TestSoakFlatMemory(t *testing.T) { flatMemory(t, 500_000) }
