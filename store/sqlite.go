@@ -70,6 +70,7 @@ func (s *sqlite) named(query string) string { return s.names.Replace(query) }
 func (s *sqlite) reads() *bun.DB            { return s.reader }
 func (s *sqlite) writes() *bun.DB           { return s.writer }
 func (s *sqlite) forUpdate() string         { return "" }
+func (s *sqlite) forKeyShare() string       { return "" }
 func (s *sqlite) clock() string             { return "CAST(unixepoch('subsec') * 1000 AS INTEGER)" }
 
 func (s *sqlite) close() error {
@@ -154,7 +155,7 @@ func (s *sqlite) unavailable(err error) bool {
 		return true
 	case sqlite3.SQLITE_ERROR:
 		// There is no code for a table that is not there yet. This one is of the newest migration.
-		migrated, err := s.exists(context.Background(), "ops.upstream_calls")
+		migrated, err := s.exists(context.Background(), "ops.demand")
 		return err == nil && !migrated
 	}
 	return false

@@ -90,6 +90,7 @@ var (
 	simplePrice      = endpoint{Path: "/simple/price", MaxBytes: 16 << 20}
 	supportedVs      = endpoint{Path: "/simple/supported_vs_currencies", MaxBytes: 1 << 20}
 	coinsList        = endpoint{Path: "/coins/list", MaxBytes: 32 << 20}
+	coinsMarkets     = endpoint{Path: "/coins/markets", MaxBytes: 4 << 20}
 	marketChart      = endpoint{Path: "/coins/{id}/market_chart", MaxBytes: 16 << 20}
 	marketChartRange = endpoint{Path: "/coins/{id}/market_chart/range", MaxBytes: 16 << 20}
 )
