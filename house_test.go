@@ -35,7 +35,7 @@ var arrows = map[string][]string{
 	"limit":      {"fault"},
 	"bill":       {"limit/quota", "auth", "fault"},
 	"audit":      {"auth", "fault", "relay"},
-	"jobs":       {"market", "audit", "fault"},
+	"jobs":       {"market", "auth", "relay", "fault"},
 	"loaders":    {"market"},
 
 	"store":           {"market", "auth", "audit", "limit", "limit/quota", "bill", "jobs", "fault", "migrations"},

@@ -141,7 +141,13 @@ type RateLimit struct {
 // Refresh configures the daily refresh and the backfill.
 type Refresh struct {
 	Cron        string // five fields, UTC
-	Assets      []string
+	Assets      AssetChoice
 	Currencies  []string // lower case
-	Concurrency int      // of the backfill
+	Concurrency int      // of a job
+}
+
+// AssetChoice names assets, or says how many of the largest.
+type AssetChoice struct {
+	IDs []string
+	Top int // by market cap; 0: IDs
 }

@@ -45,10 +45,10 @@ func defaults() Config {
 		AddressLimit:    Rate{300, time.Minute},
 		Refresh: Refresh{
 			Cron: "10 1 * * *", Currencies: []string{"usd"}, Concurrency: 4,
-			Assets: []string{
+			Assets: AssetChoice{IDs: []string{
 				"bitcoin", "ethereum", "tether", "binancecoin", "solana", "ripple", "usd-coin", "dogecoin", "cardano", "tron",
 				"avalanche-2", "chainlink", "polkadot", "litecoin", "bitcoin-cash", "stellar", "monero", "uniswap", "aave", "dai",
-			},
+			}},
 		},
 		Scheduler: true,
 		LogLevel:  slog.LevelInfo, LogRetention: 720 * time.Hour,
@@ -182,7 +182,7 @@ func TestEverything(t *testing.T) {
 		RateLimits:   []RateLimit{{"public", "simple_price", 6}, {"public", "market_chart", 3}, {"standard", "*", 60}},
 		QueryLimits:  []RateLimit{{"public", "depth", 5}, {"admin", "cost", 5_000_000}},
 		AddressLimit: Rate{30, 10 * time.Second},
-		Refresh:      Refresh{"*/5 0-6/2 1,15 * 7", []string{"bitcoin", "1move token", "boringdao-[old]", "_"}, []string{"eur"}, 8},
+		Refresh:      Refresh{"*/5 0-6/2 1,15 * 7", AssetChoice{IDs: []string{"bitcoin", "1move token", "boringdao-[old]", "_"}}, []string{"eur"}, 8},
 		LogLevel:     slog.LevelWarn, LogRetention: 24 * time.Hour,
 		CORSOrigins: []string{"https://a.example.com", "http://b.example.com:8081"},
 		TrustedProxies: []netip.Prefix{
@@ -204,8 +204,8 @@ func TestNotBuilt(t *testing.T) {
 		{nil, nil},
 		{[]string{"PRICE_PROVIDERS=coingecko", "LOG_RETENTION=1h", "JWT_SECRET="}, nil},
 		{
-			[]string{"SCHEDULER=on", "UPSTREAM_LIMITS=coingecko=1/1m", "CRYPTOQUANT_API_KEY=x", "CHART_PROVIDERS=coingecko,binance", "BINANCE_API_KEY=k"},
-			[]string{"SCHEDULER"},
+			[]string{"METRICS_ADDR=:9091", "SCHEDULER=on", "UPSTREAM_LIMITS=coingecko=1/1m", "CRYPTOQUANT_API_KEY=x", "CHART_PROVIDERS=coingecko,binance", "BINANCE_API_KEY=k"},
+			[]string{"METRICS_ADDR"},
 		},
 	} {
 		got, err := Load(c.environ)

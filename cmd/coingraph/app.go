@@ -23,6 +23,7 @@ import (
 	"github.com/coingraph/coingraph/config"
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/fetch"
+	"github.com/coingraph/coingraph/jobs"
 	"github.com/coingraph/coingraph/limit"
 	"github.com/coingraph/coingraph/market"
 	"github.com/coingraph/coingraph/resolvers"
@@ -47,6 +48,8 @@ type App struct {
 	source   *fetch.Source
 	ledger   *bill.Ledger
 	market   *market.Service
+	jobs     *jobs.Engine
+	replica  string
 	keys     *auth.Registry
 	recorder *audit.Recorder
 	handler  *web.Handler
@@ -60,6 +63,8 @@ type AppOptions struct {
 	Log      *slog.Logger
 	Listener net.Listener     // nil: one on the configured address
 	Now      func() time.Time // nil: the real clock
+
+	JobLease, JobPoll time.Duration // as in jobs.Options; 0: their defaults
 }
 
 // Open wires the server and takes its address. It reaches for nothing: a database or a Redis that is down is served
@@ -68,7 +73,7 @@ func Open(cfg config.Config, o AppOptions) (_ *App, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	a := &App{cfg: cfg, log: o.Log, listener: o.Listener}
+	a := &App{cfg: cfg, log: o.Log, listener: o.Listener, replica: replicaName()}
 	defer func() {
 		if err != nil {
 			a.Close()
@@ -92,7 +97,10 @@ func Open(cfg config.Config, o AppOptions) (_ *App, err error) {
 		Store: a.store, Source: a.source, Cache: answers, Leases: leases, Currencies: currencies, Now: o.Now, Log: o.Log,
 		PriceTTL: cfg.TTL.Price, DailyTTL: cfg.TTL.ChartDaily, HourlyTTL: cfg.TTL.ChartHourly, OnChainTTL: cfg.TTL.OnChain, Budget: cfg.RequestTimeout,
 	})
-	a.recorder = audit.NewRecorder(audit.RecorderOptions{Store: a.store, Log: o.Log, Replica: replicaName(), Retention: cfg.LogRetention})
+	if err := a.openJobs(o); err != nil {
+		return nil, err
+	}
+	a.recorder = audit.NewRecorder(audit.RecorderOptions{Store: a.store, Log: o.Log, Replica: a.replica, Retention: cfg.LogRetention})
 	meter, err := a.openMeter()
 	if err != nil {
 		return nil, err
@@ -103,7 +111,7 @@ func Open(cfg config.Config, o AppOptions) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	resolver := &resolvers.Resolver{Market: a.market, Log: a.store, Meter: meter, Keys: a.keys, Bill: bill.NewService(a.ledger, a.source.Quotas)}
+	resolver := &resolvers.Resolver{Market: a.market, Log: a.store, Meter: meter, Keys: a.keys, Bill: bill.NewService(a.ledger, a.source.Quotas), Jobs: a.jobs}
 	a.handler = web.New(web.Options{
 		Resolver: resolver,
 		GraphQL: resolvers.NewGraphQL(resolver, resolvers.GraphQLOptions{
@@ -144,6 +152,10 @@ func (a *App) Serve(ctx context.Context) error {
 		group.Go(func() { a.migrateUntilDone(workers) })
 	}
 	group.Go(func() { a.market.RunCatalogue(workers) })
+	group.Go(func() { a.jobs.Run(workers) })
+	if a.cfg.Scheduler {
+		group.Go(func() { a.jobs.RunSchedule(workers) })
+	}
 	a.log.InfoContext(ctx, "serving", "event", "start", "address", a.Addr().String(), "store", a.store.Name(), "redis", a.redis != nil, "version", version)
 
 	stop := context.AfterFunc(ctx, a.handler.Stopping)

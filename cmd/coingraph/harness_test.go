@@ -73,7 +73,7 @@ func startOn(t *testing.T, o simulator.Options, vars map[string]string) *server 
 		"COINGECKO_BASE_URL": serveHTTP(t, sim), "COINGECKO_PLAN": "pro", "COINGECKO_API_KEY": providerKey,
 		"DATA_DIR": t.TempDir(), "UPSTREAM_BACKOFF": "1ms", "UPSTREAM_BACKOFF_MAX": "2ms", "UPSTREAM_PROBE": "50ms",
 		"RATE_LIMITS": "public/*=1000000,standard/*=1000000,admin/*=1000000", "ADDRESS_LIMIT": "100000/1m",
-		"UPSTREAM_LIMITS": "coingecko=1000000/1m",
+		"UPSTREAM_LIMITS": "coingecko=1000000/1m", "SCHEDULER": "off",
 	}
 	maps.Copy(env, vars)
 	s := &server{t: t, sim: sim, env: env, now: o.Now}
