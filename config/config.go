@@ -43,6 +43,7 @@ type Config struct {
 
 	Refresh   Refresh
 	Scheduler bool
+	JobLease  time.Duration // how long it lasts when it is not renewed
 
 	LogLevel     slog.Level
 	LogRetention time.Duration

@@ -24,7 +24,7 @@ func sections() []section {
 		{"Asking providers", upstreamVars()},
 		{"Freshness", freshnessVars()},
 		{"Limits", limitVars()},
-		{"Refresh", refreshVars()},
+		{"Refresh", append(refreshVars(), jobVars()...)},
 		{"Logs", logVars()},
 		{"HTTP", httpVars()},
 	}
@@ -317,6 +317,14 @@ func refreshVars() []variable {
 			doc:   "How many series a job works on at once, and so the most calls of it that are under way.",
 		},
 	}
+}
+
+func jobVars() []variable {
+	return []variable{{
+		name: "JOB_LEASE", def: always("15s"),
+		value: into(duration, func(c *Config) *time.Duration { return &c.JobLease }),
+		doc:   "How long a replica that died or hangs keeps the others from its jobs.",
+	}}
 }
 
 func logVars() []variable {

@@ -186,7 +186,8 @@ func (x *execution) renewCatalogue() unit {
 // renewPrices is one unit, because prices of many pairs come in one call.
 func (x *execution) renewPrices(pairs []market.Pair) unit {
 	return unit{"prices", func(ctx context.Context) (market.Bought, []Problem, error) {
-		calls, without, err := x.work.Quotes(ctx, pairs)
+		// What this run has bought before it was begun again is new enough.
+		calls, without, err := x.work.Quotes(ctx, pairs, x.run.CreatedAt)
 		var problems []Problem
 		for _, p := range without {
 			problems = append(problems, Problem{p.Asset + " " + string(p.Currency) + " price", "no provider offers it"})

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -56,12 +57,43 @@ func (s *State) UnmarshalGQL(any) error { return fmt.Errorf("a state of a job is
 
 // Args are what a run is to do.
 type Args struct {
-	Assets     []string          `json:"assets,omitempty"` // of a refresh: filled in when it begins
+	Assets     []string // of a refresh: filled in when it begins
+	Currencies []market.Currency
+	Interval   market.Interval
+	Days       market.Days
+	Force      bool // holes are asked for again that are not due, once a run
+}
+
+// storedArgs is how the database has Args.
+type storedArgs struct {
+	Assets     []string          `json:"assets,omitempty"`
 	Currencies []market.Currency `json:"currencies,omitempty"`
-	Interval   market.Interval   `json:"interval,omitempty"`
-	Days       market.Days       `json:"days,omitempty"`
-	// Force has holes asked for again that are not due, once a run.
-	Force bool `json:"force,omitempty"`
+	Interval   string            `json:"interval,omitempty"`
+	Days       string            `json:"days,omitempty"`
+	Force      bool              `json:"force,omitempty"`
+}
+
+// MarshalJSON writes what the database keeps.
+func (a Args) MarshalJSON() ([]byte, error) {
+	s := storedArgs{Assets: a.Assets, Currencies: a.Currencies, Force: a.Force}
+	if a.Interval.Valid() {
+		s.Interval, s.Days = a.Interval.String(), a.Days.String()
+	}
+	return json.Marshal(s)
+}
+
+// UnmarshalJSON reads what the database keeps.
+func (a *Args) UnmarshalJSON(b []byte) error {
+	var s storedArgs
+	if err := json.Unmarshal(b, &s); err != nil {
+		return err
+	}
+	*a = Args{Assets: s.Assets, Currencies: s.Currencies, Force: s.Force}
+	if s.Interval != "" {
+		a.Interval, _ = market.IntervalNamed(s.Interval)
+		a.Days = market.ParseDays(s.Days)
+	}
+	return nil
 }
 
 // normal is the arguments with each asset and currency once, ascending: runs of the same arguments are the same.

@@ -303,9 +303,9 @@ func appendEntry[V readable](entries []CacheEntry, s *Service, kind kind[V], r S
 	return append(entries, CacheEntry{r.key(), kind.encode(r, v), read.FreshUntil.Sub(now)})
 }
 
-// Quotes renews the pairs' prices that are older than their TTL, and gives those that have none. With an error, those that
-// could be had are stored.
-func (b *Background) Quotes(ctx context.Context, pairs []Pair) (calls int, without []Pair, err error) {
+// Quotes renews the pairs' prices that are older than their TTL and were fetched before an instant, and gives those that have
+// none. With an error, those that could be had are stored.
+func (b *Background) Quotes(ctx context.Context, pairs []Pair, since time.Time) (calls int, without []Pair, err error) {
 	ctx, tally := telemetry.WithTally(ctx)
 	defer func() { calls = tally.UpstreamCalls() }()
 	s := b.service
@@ -318,6 +318,9 @@ func (b *Background) Quotes(ctx context.Context, pairs []Pair) (calls int, witho
 		have[q.Pair] = q
 	}
 	notBefore := s.opts.Now().Add(-s.opts.PriceTTL)
+	if since.Before(notBefore) {
+		notBefore = since
+	}
 	lacking := slices.DeleteFunc(slices.Clone(pairs), func(p Pair) bool { return have[p].FetchedAt.After(notBefore) })
 	if len(lacking) == 0 {
 		return 0, nil, nil

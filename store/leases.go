@@ -21,6 +21,10 @@ func (s *Store) AcquireLease(ctx context.Context, name, holder string, lasts tim
 		return jobs.Lease{}, false, s.fault(ctx, "acquire lease", err)
 	}
 	err = s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		// Of two that make the row at once, Postgres would have one fail on the key with the epoch, which is in no ON CONFLICT.
+		if err := s.lock(ctx, tx, lockJobs); err != nil {
+			return err
+		}
 		return tx.NewRaw(s.named(`
 			INSERT INTO ops.leases AS t (name, epoch, holder, expires_at) VALUES (?, 1, ?, `+s.clock()+` + ?)
 			ON CONFLICT (name) DO UPDATE SET epoch = t.epoch + 1, holder = excluded.holder, expires_at = excluded.expires_at

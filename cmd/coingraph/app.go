@@ -63,8 +63,6 @@ type AppOptions struct {
 	Log      *slog.Logger
 	Listener net.Listener     // nil: one on the configured address
 	Now      func() time.Time // nil: the real clock
-
-	JobLease, JobPoll time.Duration // as in jobs.Options; 0: their defaults
 }
 
 // Open wires the server and takes its address. It reaches for nothing: a database or a Redis that is down is served

@@ -37,7 +37,7 @@ func (a *App) openJobs(o AppOptions) error {
 		},
 
 		Schedule: schedule, Assets: a.cfg.Refresh.Assets.IDs, Top: a.cfg.Refresh.Assets.Top, Currencies: currencies,
-		Concurrency: a.cfg.Refresh.Concurrency, Replica: a.replica, Now: o.Now, Log: a.log, Lease: o.JobLease, Poll: o.JobPoll,
+		Concurrency: a.cfg.Refresh.Concurrency, Replica: a.replica, Now: o.Now, Log: a.log, Lease: a.cfg.JobLease, Poll: min(2*time.Second, a.cfg.JobLease/2),
 	})
 	return nil
 }
