@@ -14,7 +14,7 @@ import (
 func rankedPages(t *testing.T, total int) *upstream {
 	return serve(t, func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
-		if r.URL.Path != "/coins/markets" || q.Get("order") != "market_cap_desc" || q.Get("per_page") != "250" || q.Get("vs_currency") != "usd" {
+		if r.URL.Path != "/api/v3/coins/markets" || q.Get("order") != "market_cap_desc" || q.Get("per_page") != "250" || q.Get("vs_currency") != "usd" {
 			t.Errorf("asked for %s", r.URL)
 		}
 		page := 0
