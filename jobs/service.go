@@ -259,10 +259,10 @@ func (e *Engine) Estimate(ctx context.Context, a Args) (Estimate, error) {
 func (e *Engine) Watch(ctx context.Context, run *Run, watch func(*Run)) (*Run, error) {
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	done := make(chan struct{})
+	done, kind := make(chan struct{}), run.Kind
 	go func() {
 		defer close(done)
-		e.work(working, run.Kind)
+		e.work(working, kind)
 	}()
 	defer func() {
 		stop()

@@ -136,7 +136,13 @@ func (s *server) restart() {
 // await waits for a condition, and fails the test if it does not come.
 func (s *server) await(what string, condition func() bool) {
 	s.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	s.awaitFor(20*time.Second, what, condition)
+}
+
+// awaitFor is await for what takes longer on a busy machine.
+func (s *server) awaitFor(most time.Duration, what string, condition func() bool) {
+	s.t.Helper()
+	deadline := time.Now().Add(most)
 	for tick := time.NewTicker(5 * time.Millisecond); !condition(); <-tick.C {
 		if time.Now().After(deadline) {
 			s.t.Fatalf("%s did not come; the log:\n%s", what, s.log)
