@@ -113,7 +113,8 @@ func checkTruth(t *testing.T, sim *simulator.Simulator, vars map[string]string) 
 		}
 		for _, p := range h.Points {
 			want, ok := truth[p.Stamp]
-			if !ok || want.Price != p.Price || want.MarketCap != p.MarketCap || want.Volume != p.Volume {
+			same := func(a, b float64) bool { return a == b || a != a && b != b }
+			if !ok || !same(want.Price, p.Price) || !same(want.MarketCap, p.MarketCap) || !same(want.Volume, p.Volume) {
 				t.Fatalf("%v at %d: got %+v, want %+v", key, p.Stamp, p, want)
 			}
 			delete(given, key.Interval.Snap(p.Stamp))
