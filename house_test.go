@@ -35,7 +35,7 @@ var arrows = map[string][]string{
 	"limit":      {"fault"},
 	"bill":       {"limit/quota", "auth", "fault"},
 	"audit":      {"auth", "fault", "relay"},
-	"jobs":       {"market", "audit", "fault"},
+	"jobs":       {"market", "auth", "relay", "fault"},
 	"history":    {"market"},
 	"loaders":    {"market"},
 

@@ -44,6 +44,7 @@ type Config struct {
 
 	Refresh   Refresh
 	Scheduler bool
+	JobLease  time.Duration // how long it lasts when it is not renewed
 
 	LogLevel     slog.Level
 	LogRetention time.Duration
@@ -142,7 +143,13 @@ type RateLimit struct {
 // Refresh configures the daily refresh and the backfill.
 type Refresh struct {
 	Cron        string // five fields, UTC
-	Assets      []string
+	Assets      AssetChoice
 	Currencies  []string // lower case
-	Concurrency int      // of the backfill
+	Concurrency int      // of a job
+}
+
+// AssetChoice names assets, or says how many of the largest.
+type AssetChoice struct {
+	IDs []string
+	Top int // by market cap; 0: IDs
 }

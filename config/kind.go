@@ -36,7 +36,8 @@ var (
 	secretPool = kind[[]Secret]{"a key, or several separated by commas", parseSecretPool}
 	tier       = kind[string]{"a tier: lower-case letters, digits, - and _", parseTier}
 	currencies = kind[[]string]{"currencies separated by commas, such as usd,eur", parseCurrencies}
-	assets     = kind[[]string]{"CoinGecko's asset ids separated by commas, such as bitcoin,ethereum", parseAssets}
+
+	assetChoice = kind[AssetChoice]{"CoinGecko's asset ids separated by commas, such as bitcoin,ethereum, or top: and a number from 1 to 5000", parseAssetChoice}
 )
 
 // oneOf takes one of the texts.
@@ -216,7 +217,14 @@ var (
 
 func parseTier(text string) (string, error) { return matching(tierForm)(text) }
 
-func parseAssets(text string) ([]string, error) { return parseList(text, matching(assetForm)) }
+func parseAssetChoice(text string) (AssetChoice, error) {
+	if number, ok := strings.CutPrefix(text, "top:"); ok {
+		n, err := parseWhole(number, 1, 5000)
+		return AssetChoice{Top: n}, err
+	}
+	ids, err := parseList(text, matching(assetForm))
+	return AssetChoice{IDs: ids}, err
+}
 
 func parseCurrencies(text string) ([]string, error) {
 	return parseList(strings.ToLower(text), matching(currencyForm))

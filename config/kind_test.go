@@ -60,7 +60,7 @@ func TestSyntax(t *testing.T) {
 			[]string{"10 1 * * *", "*/15 * * * *", "0 0-6/2,12 1,15 1-12 0-7", "  5  4 * * 7 "},
 			[]string{"* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "5-1 * * * *", "*/0 * * * *", "5/2 * * * *", "@daily", "* * * jan *", "1, * * * *", "-1 * * * *", "1-2-3 * * * *", "*/5/5 * * * *"},
 		},
-		"REFRESH_ASSETS":  {[]string{"bitcoin", "0x,_,1move token"}, []string{"Bitcoin", "bit/coin", "bitcoin,", "a:b", "bitcoin,bitcoin", strings.Repeat("a", 129)}},
+		"REFRESH_ASSETS":  {[]string{"bitcoin", "0x,_,1move token", "top:1", "top:5000"}, []string{"top:", "top:0", "top:5001", "top:x", "top:1,bitcoin", "Bitcoin", "bit/coin", "bitcoin,", "a:b", "bitcoin,bitcoin", strings.Repeat("a", 129)}},
 		"LOG_LEVEL":       {[]string{"debug", "INFO", "warn", "error"}, []string{"trace", "info+2", "0"}},
 		"CORS_ORIGINS":    {[]string{"*", "https://a.example.com,http://localhost:3000"}, []string{"a.example.com", "https://a.example.com/", "https://*.example.com", "null", "https://a,*"}},
 		"TRUSTED_PROXIES": {[]string{"10.0.0.0/8", "::1,10.0.0.1", "::ffff:10.0.0.1"}, []string{"10.0.0.0/33", "proxy", "10.0.0", "fe80::1%eth0", "10.0.0.1,10.0.0.1/32"}},

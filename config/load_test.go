@@ -46,13 +46,13 @@ func defaults() Config {
 		AddressLimit:    Rate{300, time.Minute},
 		Refresh: Refresh{
 			Cron: "10 1 * * *", Currencies: []string{"usd"}, Concurrency: 4,
-			Assets: []string{
+			Assets: AssetChoice{IDs: []string{
 				"bitcoin", "ethereum", "tether", "binancecoin", "solana", "ripple", "usd-coin", "dogecoin", "cardano", "tron",
 				"avalanche-2", "chainlink", "polkadot", "litecoin", "bitcoin-cash", "stellar", "monero", "uniswap", "aave", "dai",
-			},
+			}},
 		},
-		Scheduler: true,
-		LogLevel:  slog.LevelInfo, LogRetention: 720 * time.Hour,
+		Scheduler: true, JobLease: 15 * time.Second,
+		LogLevel: slog.LevelInfo, LogRetention: 720 * time.Hour,
 		MaxBodyBytes: 256 << 10, RequestTimeout: 10 * time.Second, ShutdownTimeout: 20 * time.Second,
 	}
 }
@@ -133,7 +133,7 @@ func everything() map[string]string {
 		"PRICE_TTL": "1s", "CHART_HOURLY_TTL": "2s", "CHART_DAILY_TTL": "3s", "ONCHAIN_TTL": "4s", "CURRENCIES": "USD, eur", "GUARD_SPIKE_FACTOR": "50",
 		"RATE_LIMIT_WINDOW": "10s", "RATE_LIMITS": "public/simple_price=6,public/market_chart=3,standard/*=60", "ADDRESS_LIMIT": "30/10s", "QUERY_LIMITS": "public/depth=5,admin/cost=5000000",
 		"REFRESH_CRON": "*/5 0-6/2  1,15 * 7", "REFRESH_ASSETS": "bitcoin,1move token,boringdao-[old],_", "REFRESH_CURRENCIES": "eur",
-		"BACKFILL_CONCURRENCY": "8", "LOG_LEVEL": "WARN", "LOG_RETENTION": "24h",
+		"BACKFILL_CONCURRENCY": "8", "JOB_LEASE": "30s", "LOG_LEVEL": "WARN", "LOG_RETENTION": "24h",
 		"CORS_ORIGINS": "https://a.example.com,http://b.example.com:8081", "TRUSTED_PROXIES": "10.1.2.3/8,192.0.2.1,fd00::/8",
 		"MAX_BODY_BYTES": "1MiB", "REQUEST_TIMEOUT": "5s", "SHUTDOWN_TIMEOUT": "7s",
 	}
@@ -184,7 +184,8 @@ func TestEverything(t *testing.T) {
 		RateLimits:   []RateLimit{{"public", "simple_price", 6}, {"public", "market_chart", 3}, {"standard", "*", 60}},
 		QueryLimits:  []RateLimit{{"public", "depth", 5}, {"admin", "cost", 5_000_000}},
 		AddressLimit: Rate{30, 10 * time.Second},
-		Refresh:      Refresh{"*/5 0-6/2 1,15 * 7", []string{"bitcoin", "1move token", "boringdao-[old]", "_"}, []string{"eur"}, 8},
+		Refresh:      Refresh{"*/5 0-6/2 1,15 * 7", AssetChoice{IDs: []string{"bitcoin", "1move token", "boringdao-[old]", "_"}}, []string{"eur"}, 8},
+		JobLease:     30 * time.Second,
 		LogLevel:     slog.LevelWarn, LogRetention: 24 * time.Hour,
 		CORSOrigins: []string{"https://a.example.com", "http://b.example.com:8081"},
 		TrustedProxies: []netip.Prefix{
@@ -206,8 +207,8 @@ func TestNotBuilt(t *testing.T) {
 		{nil, nil},
 		{[]string{"PRICE_PROVIDERS=coingecko", "LOG_RETENTION=1h", "JWT_SECRET="}, nil},
 		{
-			[]string{"SCHEDULER=on", "UPSTREAM_LIMITS=coingecko=1/1m", "CRYPTOQUANT_API_KEY=x", "CHART_PROVIDERS=coingecko,binance", "BINANCE_API_KEY=k"},
-			[]string{"SCHEDULER"},
+			[]string{"METRICS_ADDR=:9091", "SCHEDULER=on", "UPSTREAM_LIMITS=coingecko=1/1m", "CRYPTOQUANT_API_KEY=x", "CHART_PROVIDERS=coingecko,binance", "BINANCE_API_KEY=k"},
+			[]string{"METRICS_ADDR"},
 		},
 	} {
 		got, err := Load(c.environ)

@@ -24,7 +24,7 @@ func sections() []section {
 		{"Asking providers", upstreamVars()},
 		{"Freshness", freshnessVars()},
 		{"Limits", limitVars()},
-		{"Refresh", refreshVars()},
+		{"Refresh", append(refreshVars(), jobVars()...)},
 		{"Logs", logVars()},
 		{"HTTP", httpVars()},
 	}
@@ -51,8 +51,7 @@ func programVars() []variable {
 		{
 			name: "SCHEDULER", def: always("on"),
 			value: into(onOff, func(c *Config) *bool { return &c.Scheduler }),
-			doc:   "`off`: this replica starts no daily refresh.",
-			later: notBuilt,
+			doc:   "`off`: this replica schedules no daily refresh. It still works on the jobs that others schedule and admins ask for.",
 		},
 	}
 }
@@ -303,29 +302,33 @@ func refreshVars() []variable {
 			name: "REFRESH_CRON", def: always("10 1 * * *"),
 			value: into(cron, func(c *Config) *string { return &c.Refresh.Cron }),
 			doc:   "When the daily refresh runs, in UTC: after providers have closed the day.",
-			later: notBuilt,
 		},
 		{
 			name: "REFRESH_ASSETS",
 			def: always("bitcoin,ethereum,tether,binancecoin,solana,ripple,usd-coin,dogecoin,cardano,tron," +
 				"avalanche-2,chainlink,polkadot,litecoin,bitcoin-cash,stellar,monero,uniswap,aave,dai"),
-			value: into(assets, func(c *Config) *[]string { return &c.Refresh.Assets }),
-			doc:   "The assets whose history the daily refresh keeps.",
-			later: notBuilt,
+			value: into(assetChoice, func(c *Config) *AssetChoice { return &c.Refresh.Assets }),
+			doc:   "The assets whose history the daily refresh keeps. `top:100` is the hundred with the largest market caps, which costs one call for each 250.",
 		},
 		{
 			name: "REFRESH_CURRENCIES", def: always("usd"),
 			value: into(currencies, func(c *Config) *[]string { return &c.Refresh.Currencies }),
 			doc:   "The currencies it keeps them in.",
-			later: notBuilt,
 		},
 		{
 			name: "BACKFILL_CONCURRENCY", def: always("4"),
 			value: into(whole(1, 64), func(c *Config) *int { return &c.Refresh.Concurrency }),
-			doc:   "How many series a backfill works on at once.",
-			later: notBuilt,
+			doc:   "How many series a job works on at once, and so the most calls of it that are under way.",
 		},
 	}
+}
+
+func jobVars() []variable {
+	return []variable{{
+		name: "JOB_LEASE", def: always("15s"),
+		value: into(duration, func(c *Config) *time.Duration { return &c.JobLease }),
+		doc:   "How long a replica that died or hangs keeps the others from its jobs.",
+	}}
 }
 
 func logVars() []variable {

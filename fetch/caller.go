@@ -18,14 +18,15 @@ const spread = 100 * time.Millisecond
 
 // caller makes the calls of one provider.
 type caller struct {
-	name  string
-	keys  []string // the pool; one "" without keys
-	quota *quota.Quota
-	opts  Options
+	name     string
+	provider Provider
+	keys     []string // the pool; one "" without keys
+	quota    *quota.Quota
+	opts     Options
 }
 
 func newCaller(p Provider, o Options) *caller {
-	c := &caller{name: p.Name(), keys: []string{""}, opts: o}
+	c := &caller{name: p.Name(), provider: p, keys: []string{""}, opts: o}
 	if k, ok := p.(Keyed); ok && len(k.Keys()) > 0 {
 		c.keys = k.Keys()
 	}

@@ -129,7 +129,7 @@ type Source struct {
 	lane    quota.Lane
 }
 
-var _ market.Source = (*Source)(nil)
+var _ market.BulkSource = (*Source)(nil)
 
 // New makes a Source in the interactive lane.
 func New(o Options) *Source {

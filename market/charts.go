@@ -125,6 +125,7 @@ func inMemory[V readable](ctx context.Context, s *Service, q *seriesQuestion[V])
 		return nil, false
 	}
 	telemetry.TallyOf(ctx).Served(telemetry.Memory, len(q.distinct))
+	s.demand.series(q.distinct)
 	return q.answers, true
 }
 
@@ -153,6 +154,7 @@ func answerSeries[V readable](ctx context.Context, s *Service, q *seriesQuestion
 		return q.answers
 	}
 	absent := q.take(s.opts.Cache.Get(ctx, q.keys()), telemetry.TallyOf(ctx))
+	s.demand.series(q.distinct)
 	var entries []CacheEntry
 	for len(absent) > 0 {
 		var again []SeriesRequest

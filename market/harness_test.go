@@ -146,6 +146,20 @@ func (s *fakeSource) Series(_ context.Context, _ string, key market.SeriesKey, m
 	return s.chart(key, missing)
 }
 
+// SeriesStep answers for one of the missing ranges at a time.
+func (s *fakeSource) SeriesStep(ctx context.Context, provider string, key market.SeriesKey, missing []market.Range) ([]market.Fetched, bool, error) {
+	answers, err := s.Series(ctx, provider, key, missing[:1])
+	return answers, len(missing) > 1 && err == nil, err
+}
+
+func (s *fakeSource) Calls(_ string, _ market.SeriesKey, missing []market.Range) int {
+	return len(missing)
+}
+
+func (s *fakeSource) Ranking(_ context.Context, n int) ([]string, error) {
+	return []string{"bitcoin", "no-such-asset", "ethereum", "0x"}[:n], nil
+}
+
 func (s *fakeSource) Assets(context.Context) ([]market.Asset, error) {
 	s.nAssets.Add(1)
 	return s.assets()

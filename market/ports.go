@@ -64,6 +64,19 @@ type Source interface {
 	Offers() []Offer
 }
 
+// BulkSource is a Source for work that nobody waits for.
+type BulkSource interface {
+	Source
+	// SeriesStep is Series, but makes one call that is answered, so that its answer can be stored before the next one is made;
+	// more: there may be calls left to make. It may give no answer and more: the call was for what the provider has to be
+	// asked first.
+	SeriesStep(ctx context.Context, provider string, key SeriesKey, missing []Range) (answers []Fetched, more bool, err error)
+	// Calls is how many calls Series would make, as far as that can be known without making one.
+	Calls(provider string, key SeriesKey, missing []Range) int
+	// Ranking are the ids of the assets with the largest market caps, the largest first, at most n of them.
+	Ranking(ctx context.Context, n int) ([]string, error)
+}
+
 // Cache keeps encoded values for a while. It has no errors: a fault of the cache is a miss, within 100 ms, and the
 // cache tells the log and the metrics.
 type Cache interface {

@@ -95,6 +95,7 @@ func (s *Service) PricesInMemory(ctx context.Context, pairs []Pair, fresh Freshn
 	}
 	telemetry.TallyOf(ctx).Served(telemetry.Memory, len(q.distinct))
 	s.interest.touch(q.distinct, q.start)
+	s.demand.prices(q.distinct)
 	s.renew(ctx, q.ending)
 	return q.answers, true
 }
@@ -112,6 +113,7 @@ func (s *Service) Prices(ctx context.Context, pairs []Pair, fresh Freshness) []A
 	}
 	absent := q.take(s.opts.Cache.Get(ctx, q.keys()), telemetry.TallyOf(ctx))
 	s.interest.touch(q.distinct, q.start)
+	s.demand.prices(q.distinct)
 	s.renew(ctx, q.ending)
 	for len(absent) > 0 {
 		calls := s.quotes.join(absent, func(owned []Pair, settle func(Pair, quoted, error)) {

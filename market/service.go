@@ -21,6 +21,7 @@ type Service struct {
 	quotes    flight[Pair, quoted]
 	gathered  gatherer
 	interest  interest
+	demand    demand
 	renewing  sync.Map // Pair: it is being renewed
 	series    flight[SeriesKey, loaded]
 	documents flight[string, Document]

@@ -11,6 +11,7 @@ import (
 
 	"github.com/coingraph/coingraph/audit"
 	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/jobs"
 	"github.com/coingraph/coingraph/market"
 	"github.com/coingraph/coingraph/relay"
 )
@@ -145,6 +146,15 @@ func (w *walker) field(f *ast.Field) {
 		filter, badFilter := filterArg(args["filter"])
 		first, badFirst := integer("first", args["first"])
 		bad = append(append(badFilter, badFirst...), checkLogs(filter, first, text(args["after"]))...)
+	case "Query.jobs":
+		first, badFirst := integer("first", args["first"])
+		bad = append(badFirst, jobs.CheckPage(first, text(args["after"]))...)
+	case "Query.gaps":
+		bad = r.Jobs.Check(jobArgs(args))
+	case "Mutation.refresh":
+		bad = jobs.CheckKey(text(args["idempotencyKey"]))
+	case "Mutation.backfill":
+		bad = append(r.Jobs.Check(jobArgs(args)), jobs.CheckKey(text(args["idempotencyKey"]))...)
 	case "Mutation.createApiKey":
 		_, bad = instant("expiresAt", args["expiresAt"])
 	}
@@ -207,6 +217,12 @@ func spanArgs(args map[string]any) (days market.Days, interval market.Interval) 
 		interval = 0
 	}
 	return days, interval
+}
+
+func jobArgs(args map[string]any) jobs.Args {
+	a := jobs.Args{Assets: list(args["assets"], id), Currencies: list(args["currencies"], currency)}
+	a.Days, a.Interval = spanArgs(args)
+	return a
 }
 
 func text(v any) *string {

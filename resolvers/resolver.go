@@ -13,6 +13,7 @@ import (
 	"github.com/coingraph/coingraph/auth"
 	"github.com/coingraph/coingraph/bill"
 	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/jobs"
 	"github.com/coingraph/coingraph/limit"
 	"github.com/coingraph/coingraph/loaders"
 	"github.com/coingraph/coingraph/market"
@@ -27,6 +28,7 @@ type Resolver struct {
 	Meter  limit.Meter
 	Keys   *auth.Registry
 	Bill   *bill.Service
+	Jobs   *jobs.Engine
 }
 
 // Prices answers for each asset in each currency: asset by asset, currency by currency.

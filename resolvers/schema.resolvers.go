@@ -13,6 +13,7 @@ import (
 	"github.com/coingraph/coingraph/auth"
 	"github.com/coingraph/coingraph/bill"
 	"github.com/coingraph/coingraph/graph"
+	"github.com/coingraph/coingraph/jobs"
 	"github.com/coingraph/coingraph/limit"
 	"github.com/coingraph/coingraph/market"
 )
@@ -39,6 +40,18 @@ func (r *mutationResolver) RevokeAPIKey(ctx context.Context, id string) (*auth.S
 
 func (r *mutationResolver) ReleaseFromQuarantine(ctx context.Context, id string) (*market.QuarantineEntry, error) {
 	return r.release(ctx, id)
+}
+
+func (r *mutationResolver) Refresh(ctx context.Context, idempotencyKey *string) (*jobs.Run, error) {
+	return r.Resolver.Jobs.Refresh(ctx, idempotencyKey)
+}
+
+func (r *mutationResolver) Backfill(ctx context.Context, assets []string, currencies []market.Currency, interval market.Interval, days market.Days, force bool, idempotencyKey *string) (*jobs.Run, error) {
+	return r.Resolver.Jobs.Backfill(ctx, jobs.Args{Assets: assets, Currencies: currencies, Interval: interval, Days: days, Force: force}, idempotencyKey)
+}
+
+func (r *mutationResolver) CancelJob(ctx context.Context, id string) (*jobs.Run, error) {
+	return r.Resolver.Jobs.Cancel(ctx, id)
 }
 
 func (r *queryResolver) SimplePrice(ctx context.Context, assets []string, currencies []market.Currency, freshness *market.FreshnessInput) ([]*market.Price, error) {
@@ -83,6 +96,18 @@ func (r *queryResolver) Upstreams(ctx context.Context) ([]bill.Upstream, error) 
 
 func (r *queryResolver) Quarantine(ctx context.Context, first *int, after *string) (*market.QuarantinePage, error) {
 	return r.quarantine(ctx, first, after)
+}
+
+func (r *queryResolver) Jobs(ctx context.Context, first *int, after *string) (*jobs.Page, error) {
+	return r.Resolver.Jobs.Jobs(ctx, first, after)
+}
+
+func (r *queryResolver) Job(ctx context.Context, id string) (*jobs.Run, error) {
+	return r.Resolver.Jobs.Job(ctx, id)
+}
+
+func (r *queryResolver) Gaps(ctx context.Context, assets []string, currencies []market.Currency, interval market.Interval, days market.Days) ([]market.Gaps, error) {
+	return r.Resolver.Jobs.Gaps(ctx, jobs.Args{Assets: assets, Currencies: currencies, Interval: interval, Days: days})
 }
 
 func (r *queryResolver) LogExport(ctx context.Context, filter *audit.Filter, first *int, after *string) (*audit.Page, error) {

@@ -233,10 +233,14 @@ func (m *measurement) field(f *ast.Field, at place) place {
 	case "Query.logExport":
 		below.rows = rowsOf(args)
 		m.units[limit.LogExport]++
+	case "Query.jobs":
+		below.rows = rowsOf(args)
+	case "Query.gaps":
+		below.parents = len(list(args["assets"], id)) * len(list(args["currencies"], currency))
 	case "Upstream.spend":
 		below.parents = at.parents * bill.MaxRows
 	case "AssetConnection.nodes", "AssetConnection.edges", "LogConnection.nodes", "LogConnection.edges",
-		"QuarantineConnection.nodes", "QuarantineConnection.edges", "Grid.columns":
+		"QuarantineConnection.nodes", "QuarantineConnection.edges", "JobConnection.nodes", "JobConnection.edges", "Grid.columns":
 		below.parents = at.parents * at.rows
 	case "Asset.price":
 		m.units[limit.SimplePrice] += hundreds(at.parents)

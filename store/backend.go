@@ -33,6 +33,8 @@ type backend interface {
 	exists(ctx context.Context, table string) (bool, error)
 	// forUpdate ends a SELECT that locks its rows for the rest of the transaction.
 	forUpdate() string
+	// forKeyShare ends a SELECT whose rows keep their keys for the rest of the transaction.
+	forKeyShare() string
 	// clock is an expression of the database's time in Unix ms.
 	clock() string
 	// unavailable tells whether an error means that the database cannot serve now, rather than that we made a mistake.
@@ -59,6 +61,7 @@ const (
 	lockMigrations advisoryLock = iota + 1
 	lockLog
 	lockQuota
+	lockJobs
 )
 
 // names is the one place that decides how SQLite, which has no schemas in a file, spells a table's name.

@@ -12,6 +12,8 @@ import (
 
 	"github.com/coingraph/coingraph/auth"
 	"github.com/coingraph/coingraph/auth/authtest"
+	"github.com/coingraph/coingraph/jobs"
+	"github.com/coingraph/coingraph/market"
 	"github.com/coingraph/coingraph/store"
 	"github.com/coingraph/coingraph/store/storetest"
 )
@@ -96,6 +98,11 @@ func migrated(tb testing.TB, o store.Options) *store.Store {
 	return s
 }
 
+// fenceable has the store's own type out of the suite's way.
+type fenceable struct{ *store.Store }
+
+func (f fenceable) Fence(l jobs.Lease) market.Store { return f.Fenced(l) }
+
 func TestConformance(t *testing.T) {
 	onEach(t, func(t *testing.T, fresh database) {
 		if t.Name() == "TestConformance/postgres" {
@@ -104,7 +111,7 @@ func TestConformance(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) func() storetest.Store {
 			o := fresh(t)
 			migrated(t, o)
-			return func() storetest.Store { return open(t, o) }
+			return func() storetest.Store { return fenceable{open(t, o)} }
 		})
 		t.Run("KeyStore", func(t *testing.T) {
 			authtest.Run(t, func(t *testing.T) func() auth.KeyStore {

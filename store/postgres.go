@@ -74,6 +74,7 @@ func (p *postgres) named(query string) string { return query }
 func (p *postgres) reads() *bun.DB            { return p.db }
 func (p *postgres) writes() *bun.DB           { return p.db }
 func (p *postgres) forUpdate() string         { return " FOR UPDATE" }
+func (p *postgres) forKeyShare() string       { return " FOR KEY SHARE" }
 func (p *postgres) clock() string             { return "(extract(epoch FROM clock_timestamp()) * 1000)::bigint" }
 
 func (p *postgres) close() error {

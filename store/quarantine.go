@@ -4,10 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/uptrace/bun"
 
+	"github.com/coingraph/coingraph/audit"
 	"github.com/coingraph/coingraph/market"
 )
 
@@ -145,5 +148,14 @@ func (s *Store) release(ctx context.Context, tx bulkTx, row *quarantineRow, by s
 	}
 	row.ReleasedAt, row.ReleasedBy = &at, by
 	_, err := tx.ExecContext(ctx, s.named("UPDATE ops.quarantine SET released_at = ?, released_by = ? WHERE id = ?"), at, by, row.ID)
-	return err
+	if err != nil {
+		return err
+	}
+	return s.record(ctx, tx.Tx, audit.Action{
+		Event: "quarantine.release", Message: "a point was released from quarantine", Target: strconv.FormatInt(row.ID, 10),
+		Details: []slog.Attr{
+			slog.String("asset", e.Asset), slog.String("currency", string(e.Currency)), slog.String("metric", string(e.Metric)),
+			slog.String("interval", e.Interval.String()), slog.Time("stamp", time.UnixMilli(e.Point.Stamp).UTC()),
+		},
+	})
 }

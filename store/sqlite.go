@@ -73,6 +73,7 @@ func (s *sqlite) named(query string) string { return s.names.Replace(query) }
 func (s *sqlite) reads() *bun.DB            { return s.reader }
 func (s *sqlite) writes() *bun.DB           { return s.writer }
 func (s *sqlite) forUpdate() string         { return "" }
+func (s *sqlite) forKeyShare() string       { return "" }
 func (s *sqlite) clock() string             { return "CAST(unixepoch('subsec') * 1000 AS INTEGER)" }
 
 func (s *sqlite) close() error {

@@ -11,6 +11,7 @@ import (
 	"github.com/coingraph/coingraph/audit"
 	"github.com/coingraph/coingraph/auth"
 	"github.com/coingraph/coingraph/bill"
+	"github.com/coingraph/coingraph/jobs"
 	"github.com/coingraph/coingraph/limit/quota"
 	"github.com/coingraph/coingraph/market"
 )
@@ -21,6 +22,7 @@ var (
 	_ auth.KeyStore = (*Store)(nil)
 	_ quota.Store   = (*Store)(nil)
 	_ bill.Store    = (*Store)(nil)
+	_ jobs.Store    = (*Store)(nil)
 )
 
 // Options say where the data is.
@@ -31,14 +33,15 @@ type Options struct {
 	Log         *slog.Logger // nil: no log
 }
 
-// Store is a database of market data, log segments, API keys, quotas and the bill. Its methods are safe for concurrent use; their errors are
+// Store is a database of market data, log segments, API keys, quotas, the bill and jobs. Its methods are safe for concurrent use; their errors are
 // those that the interfaces name, faults of kind StoreUnavailable, the context's own, or, for what should not happen,
 // anything else.
 type Store struct {
 	backend
 	log     *slog.Logger
 	replica string
-	closed  atomic.Bool
+	closed  *atomic.Bool
+	fence   *jobs.Lease // without which nothing is written; nil: anybody may
 }
 
 // Open makes a store without reaching for the database, which may be down: each call connects when it has to. The error
@@ -57,7 +60,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{backend: b, log: o.Log, replica: o.Replica}, nil
+	return &Store{backend: b, log: o.Log, replica: o.Replica, closed: new(atomic.Bool)}, nil
 }
 
 // Name is "postgres" or "sqlite".
@@ -76,10 +79,37 @@ func (s *Store) Close() error {
 	return s.close()
 }
 
+// Fenced is the same database for the holder of a lease: each transaction that writes fails with jobs.ErrFenced unless the
+// lease still has its holder and epoch when it commits. It is closed with the store it was made of.
+func (s *Store) Fenced(l jobs.Lease) *Store {
+	fenced := *s
+	fenced.fence = &l
+	return &fenced
+}
+
 // write runs fn in a transaction. On SQLite it is the only one that writes; on Postgres it is READ COMMITTED, so that a
 // statement after a lock sees what the lock's last holder committed.
 func (s *Store) write(ctx context.Context, fn func(ctx context.Context, tx bun.Tx) error) error {
-	return s.writes().RunInTx(ctx, readCommitted(), fn)
+	return s.writes().RunInTx(ctx, readCommitted(), func(ctx context.Context, tx bun.Tx) error {
+		if s.fence != nil {
+			if err := s.checkLease(ctx, tx, *s.fence); err != nil {
+				return err
+			}
+		}
+		return fn(ctx, tx)
+	})
+}
+
+// bulk is write for many rows.
+func (s *Store) bulk(ctx context.Context, fn func(ctx context.Context, tx bulkTx) error) error {
+	return s.backend.bulk(ctx, func(ctx context.Context, tx bulkTx) error {
+		if s.fence != nil {
+			if err := s.checkLease(ctx, tx.Tx, *s.fence); err != nil {
+				return err
+			}
+		}
+		return fn(ctx, tx)
+	})
 }
 
 func readCommitted() *sql.TxOptions { return &sql.TxOptions{Isolation: sql.LevelReadCommitted} }

@@ -26,6 +26,7 @@ import (
 	"github.com/coingraph/coingraph/config"
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/fetch"
+	"github.com/coingraph/coingraph/jobs"
 	"github.com/coingraph/coingraph/limit"
 	"github.com/coingraph/coingraph/market"
 	"github.com/coingraph/coingraph/resolvers"
@@ -50,6 +51,8 @@ type App struct {
 	source   *fetch.Source
 	ledger   *bill.Ledger
 	market   *market.Service
+	jobs     *jobs.Engine
+	replica  string
 	keys     *auth.Registry
 	observed *observation
 	metrics  net.Listener // nil: they are served with the rest
@@ -78,7 +81,7 @@ func Open(cfg config.Config, o AppOptions) (_ *App, err error) {
 		o.Observed = observe(cfg, nil, cfg.LogLevel)
 	}
 	o.Log = o.Observed.sink.Logger()
-	a := &App{cfg: cfg, log: o.Log, observed: o.Observed, listener: o.Listener}
+	a := &App{cfg: cfg, log: o.Log, observed: o.Observed, listener: o.Listener, replica: o.Observed.replica}
 	defer func() {
 		if err != nil {
 			a.Close()
@@ -103,6 +106,9 @@ func Open(cfg config.Config, o AppOptions) (_ *App, err error) {
 		Guard:    market.Guard{Factor: float64(cfg.SpikeFactor)},
 		PriceTTL: cfg.TTL.Price, DailyTTL: cfg.TTL.ChartDaily, HourlyTTL: cfg.TTL.ChartHourly, OnChainTTL: cfg.TTL.OnChain, Budget: cfg.RequestTimeout,
 	})
+	if err := a.openJobs(o); err != nil {
+		return nil, err
+	}
 	a.observed.sink.ShipTo(a.store)
 	a.observed.read(a.store, a.redis, a.source)
 	meter, err := a.openMeter()
@@ -116,7 +122,7 @@ func Open(cfg config.Config, o AppOptions) (_ *App, err error) {
 		return nil, err
 	}
 	resolver := &resolvers.Resolver{
-		Market: a.market, Log: audit.NewLog(a.store, a.observed.sink), Meter: meter, Keys: a.keys, Bill: bill.NewService(a.ledger, a.source.Quotas),
+		Market: a.market, Log: audit.NewLog(a.store, a.observed.sink), Meter: meter, Keys: a.keys, Bill: bill.NewService(a.ledger, a.source.Quotas), Jobs: a.jobs,
 	}
 	a.handler = web.New(web.Options{
 		Resolver: resolver,
@@ -187,6 +193,10 @@ func (a *App) Serve(ctx context.Context) error {
 		group.Go(func() { a.migrateUntilDone(workers) })
 	}
 	group.Go(func() { a.market.RunCatalogue(workers) })
+	group.Go(func() { a.jobs.Run(workers) })
+	if a.cfg.Scheduler {
+		group.Go(func() { a.jobs.RunSchedule(workers) })
+	}
 	if a.metrics != nil {
 		group.Go(func() {
 			if err := a.observed.serveMetrics(workers, a.metrics); err != nil {

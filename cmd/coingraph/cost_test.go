@@ -40,7 +40,7 @@ func BenchmarkLogCost(b *testing.B) {
 			b.Fatal(err)
 		}
 		url = "http://" + address
-		awaitOn(b, out, "the server", func() bool {
+		awaitOn(b, out, 20*time.Second, "the server", func() bool {
 			req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, url+"/simple_price?assets=bitcoin", nil)
 			if err != nil {
 				b.Fatal(err)

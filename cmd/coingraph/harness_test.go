@@ -73,7 +73,7 @@ func startOn(t *testing.T, o simulator.Options, vars map[string]string) *server 
 		"COINGECKO_BASE_URL": serveHTTP(t, sim), "COINGECKO_PLAN": "pro", "COINGECKO_API_KEY": providerKey,
 		"DATA_DIR": t.TempDir(), "UPSTREAM_BACKOFF": "1ms", "UPSTREAM_BACKOFF_MAX": "2ms", "UPSTREAM_PROBE": "50ms",
 		"RATE_LIMITS": "public/*=1000000,standard/*=1000000,admin/*=1000000", "ADDRESS_LIMIT": "100000/1m",
-		"UPSTREAM_LIMITS": "coingecko=1000000/1m",
+		"UPSTREAM_LIMITS": "coingecko=1000000/1m", "SCHEDULER": "off",
 	}
 	maps.Copy(env, vars)
 	s := &server{t: t, sim: sim, env: env, now: o.Now}
@@ -136,13 +136,19 @@ func (s *server) restart() {
 // await waits for a condition, and fails the test if it does not come.
 func (s *server) await(what string, condition func() bool) {
 	s.t.Helper()
-	awaitOn(s.t, s.log, what, condition)
+	awaitOn(s.t, s.log, 20*time.Second, what, condition)
+}
+
+// awaitFor is await for what takes longer on a busy machine.
+func (s *server) awaitFor(most time.Duration, what string, condition func() bool) {
+	s.t.Helper()
+	awaitOn(s.t, s.log, most, what, condition)
 }
 
 // awaitOn is await for a program whose log is given.
-func awaitOn(t testing.TB, log *safeBuffer, what string, condition func() bool) {
+func awaitOn(t testing.TB, log *safeBuffer, most time.Duration, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(most)
 	for tick := time.NewTicker(5 * time.Millisecond); !condition(); <-tick.C {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s did not come; the log:\n%s", what, log)

@@ -174,6 +174,7 @@ func (e *env) variable(name string) string {
 	return ""
 }
 
+// isTerminal tells whether people watch what is written.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && isatty.IsTerminal(f.Fd())

@@ -43,6 +43,9 @@ type cli struct {
 	Demo     demoCmd     `cmd:"" help:"Run the whole product with nothing installed and no network: a simulated market, throw-away storage, development keys."`
 	Serve    serveCmd    `cmd:"" help:"Run the API server. Configured by environment variables: see docs/configuration.md."`
 	Simulate simulateCmd `cmd:"" help:"Run only the simulated market, which speaks CoinGecko's wire format."`
+	Refresh  refreshCmd  `cmd:"" help:"Run the daily refresh now."`
+	Backfill backfillCmd `cmd:"" help:"Fill the history of assets. Killed at any moment and started again, it buys only what is missing."`
+	Gaps     gapsCmd     `cmd:"" help:"List the holes of the stored history."`
 	Migrate  migrateCmd  `cmd:"" help:"Bring the database's schema up to date, or tell how it stands."`
 	Import   importCmd   `cmd:"" help:"Store history from a file: CSV, NDJSON or CoinGecko's JSON."`
 	Export   exportCmd   `cmd:"" help:"Write stored history as CSV or NDJSON."`

@@ -4,8 +4,11 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // asProgram makes the test's binary the program itself, for tests that need a process of its own.
@@ -13,7 +16,10 @@ const asProgram = "COINGRAPH_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
-		os.Exit(run(context.Background(), os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+		context.AfterFunc(ctx, stop)
+		time.Local = time.UTC
+		os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
 }
@@ -31,7 +37,7 @@ func process(t testing.TB, vars map[string]string) (*exec.Cmd, string, *safeBuff
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	awaitOn(t, out, "the program", func() bool { return strings.Contains(out.String(), `"event":"catalogue.refresh"`) })
+	awaitOn(t, out, time.Minute, "the program", func() bool { return strings.Contains(out.String(), `"event":"catalogue.refresh"`) })
 	_, address, _ := strings.Cut(out.String(), `"address":"`)
 	address, _, _ = strings.Cut(address, `"`)
 	return cmd, "http://" + address, out

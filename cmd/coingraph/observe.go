@@ -31,15 +31,16 @@ import (
 type observation struct {
 	sink    *audit.Sink
 	metrics *telemetry.Metrics
+	replica string // what this process is called in the log
 }
 
 // observe begins to log, to a console from a level on and to segments in the data directory. Nothing is shipped before an
 // App serves.
 func observe(cfg config.Config, console io.Writer, consoleLevel slog.Level) *observation {
-	m := telemetry.NewMetrics(version)
-	return &observation{metrics: m, sink: audit.NewSink(audit.SinkOptions{
+	m, replica := telemetry.NewMetrics(version), replicaName()
+	return &observation{metrics: m, replica: replica, sink: audit.NewSink(audit.SinkOptions{
 		Console: console, ConsoleLevel: consoleLevel, Level: cfg.LogLevel,
-		Dir: filepath.Join(cfg.DataDir, "logs"), Replica: replicaName(), Retention: cfg.LogRetention,
+		Dir: filepath.Join(cfg.DataDir, "logs"), Replica: replica, Retention: cfg.LogRetention,
 		Secrets: secretsOf(cfg), Metrics: m,
 	})}
 }

@@ -340,14 +340,14 @@ func TestOneWarningForWhatIsNotBuilt(t *testing.T) {
 	out := new(safeBuffer)
 	done := make(chan int)
 	go func() {
-		done <- run(ctx, []string{"serve"}, []string{"CRYPTOQUANT_API_KEY=0123456789012345678901234567890123456789", "SCHEDULER=on", "LISTEN_ADDR=127.0.0.1:0", "DATA_DIR=" + t.TempDir()}, out, out)
+		done <- run(ctx, []string{"serve"}, []string{"CRYPTOQUANT_API_KEY=0123456789012345678901234567890123456789", "ANONYMOUS_TIER=public", "LISTEN_ADDR=127.0.0.1:0", "DATA_DIR=" + t.TempDir()}, out, out)
 	}()
 	(&server{t: t, log: out}).await("the server", func() bool { return strings.Contains(out.String(), `"event":"start"`) })
 	cancel()
 	if code := <-done; code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	if n := strings.Count(out.String(), "not built yet"); n != 1 || !strings.Contains(out.String(), `["SCHEDULER"]`) {
+	if n := strings.Count(out.String(), "not built yet"); n != 1 || !strings.Contains(out.String(), `["ANONYMOUS_TIER"]`) {
 		t.Errorf("%d warnings:\n%s", n, out)
 	}
 	if strings.Contains(out.String(), "0123456789") {

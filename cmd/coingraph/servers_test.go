@@ -42,6 +42,20 @@ func redisClient(t *testing.T, url string) redis.UniversalClient {
 	return client
 }
 
+// oneValue is what a statement of one row and one column gives, as text.
+func oneValue(t *testing.T, url, statement string) (value string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if err := conn.QueryRow(t.Context(), statement).Scan(&value); err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
 // clearCache takes what other tests cached out of a Redis or a Redis Cluster, and nothing else.
 func clearCache(t *testing.T, url string) {
 	t.Helper()

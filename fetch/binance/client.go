@@ -108,6 +108,17 @@ func (c *Client) Series(ctx context.Context, try Try, key market.SeriesKey, miss
 	return answers, nil
 }
 
+// Calls is how many calls Series would make at most: the years before a pair was listed take none. It makes none.
+func (c *Client) Calls(key market.SeriesKey, missing []market.Range) int {
+	_, known := c.ids[key.Asset]
+	_, stepped := steps[key.Interval]
+	if !known || !stepped || key.OnChain() || key.Currency != "usd" {
+		return 0
+	}
+	calls, _ := wire.Plan(key.Interval, missing, 0, key.Interval.Floor(c.now().UnixMilli())+key.Interval.Step(), maxRows)
+	return len(calls)
+}
+
 // fetch asks for the candles from a range's start on, as many as the range has. They begin with the pair's first one,
 // which may lie behind the range, and then reach behind it, too. Fewer than asked for are all that there are.
 func (c *Client) fetch(ctx context.Context, symbol string, interval market.Interval, w market.Range, end int64) (market.Fetched, error) {

@@ -37,6 +37,12 @@ func (c *Client) Series(ctx context.Context, try Try, key market.SeriesKey, miss
 	return answers, nil
 }
 
+// Calls is how many calls Series would make. It makes none.
+func (c *Client) Calls(key market.SeriesKey, missing []market.Range) int {
+	calls, _ := c.plan(key.Interval, missing, c.now())
+	return len(calls)
+}
+
 // fetch makes one call and reads its answer. A call may be a retry, some time after it was planned.
 func (c *Client) fetch(ctx context.Context, apiKey string, key market.SeriesKey, w window, missing []market.Range) (market.Fetched, error) {
 	asked := c.now()

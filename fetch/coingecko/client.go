@@ -90,9 +90,9 @@ var (
 	simplePrice      = endpoint{Path: "/simple/price", MaxBytes: 16 << 20}
 	supportedVs      = endpoint{Path: "/simple/supported_vs_currencies", MaxBytes: 1 << 20}
 	coinsList        = endpoint{Path: "/coins/list", MaxBytes: 32 << 20}
+	coinsMarkets     = endpoint{Path: "/coins/markets", MaxBytes: 4 << 20}
 	marketChart      = endpoint{Path: "/coins/{id}/market_chart", MaxBytes: 16 << 20}
 	marketChartRange = endpoint{Path: "/coins/{id}/market_chart/range", MaxBytes: 16 << 20}
-	coinsMarkets     = endpoint{Path: "/coins/markets", MaxBytes: 4 << 20}
 	coinsOHLC        = endpoint{Path: "/coins/{id}/ohlc", MaxBytes: 4 << 20}
 	coinsHistory     = endpoint{Path: "/coins/{id}/history", MaxBytes: 4 << 20}
 )

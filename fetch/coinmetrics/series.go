@@ -105,6 +105,16 @@ func (c *Client) Series(ctx context.Context, try Try, key market.SeriesKey, miss
 	return answers, nil
 }
 
+// Calls is how many calls Series would make, if each has one page. It makes none.
+func (c *Client) Calls(key market.SeriesKey, missing []market.Range) int {
+	s, ok := c.seriesOf(key)
+	if !ok {
+		return 0
+	}
+	calls, _ := wire.Plan(market.Daily, missing, 0, market.Daily.Floor(c.now().UnixMilli())+s.shift, pageSize)
+	return len(calls)
+}
+
 // fetch makes one call for a page of a span, and gives the token of the next page; "": there is none.
 func (c *Client) fetch(ctx context.Context, s series, w market.Range, page string) (market.Fetched, string, error) {
 	asked := c.now()

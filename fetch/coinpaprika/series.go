@@ -32,19 +32,37 @@ var steps = map[market.Interval]struct {
 // are good.
 func (c *Client) Series(ctx context.Context, try Try, key market.SeriesKey, missing []market.Range) ([]market.Fetched, error) {
 	id, known := c.ids[key.Asset]
-	step, stepped := steps[key.Interval]
-	if !known || !stepped || key.OnChain() || key.Currency != "usd" && key.Currency != "btc" {
+	if !known || !offered(key) {
 		return nil, fault.New(fault.UpstreamNotFound, "")
 	}
 	now := c.now()
+	calls, beyond := c.plan(key, missing, now)
+	return wire.Job{Source: Name, Endpoint: historical.Path, Calls: calls, Beyond: beyond, Now: now}.Do(ctx, try,
+		func(ctx context.Context, w market.Range) (market.Fetched, error) { return c.fetch(ctx, id[0], key, w) })
+}
+
+// offered tells whether there are such series at all.
+func offered(key market.SeriesKey) bool {
+	_, stepped := steps[key.Interval]
+	return stepped && !key.OnChain() && (key.Currency == "usd" || key.Currency == "btc")
+}
+
+func (c *Client) plan(key market.SeriesKey, missing []market.Range, now time.Time) (calls, beyond []market.Range) {
 	first := int64(0)
 	if c.free {
 		const late = time.Minute // the request takes its time
-		first = wire.Ceil(key.Interval, now.Add(late-step.free).UnixMilli())
+		first = wire.Ceil(key.Interval, now.Add(late-steps[key.Interval].free).UnixMilli())
 	}
-	calls, beyond := wire.Plan(key.Interval, missing, first, key.Interval.Floor(now.UnixMilli())+key.Interval.Step(), maxRows)
-	return wire.Job{Source: Name, Endpoint: historical.Path, Calls: calls, Beyond: beyond, Now: now}.Do(ctx, try,
-		func(ctx context.Context, w market.Range) (market.Fetched, error) { return c.fetch(ctx, id[0], key, w) })
+	return wire.Plan(key.Interval, missing, first, key.Interval.Floor(now.UnixMilli())+key.Interval.Step(), maxRows)
+}
+
+// Calls is how many calls Series would make. It makes none.
+func (c *Client) Calls(key market.SeriesKey, missing []market.Range) int {
+	if _, known := c.ids[key.Asset]; !known || !offered(key) {
+		return 0
+	}
+	calls, _ := c.plan(key, missing, c.now())
+	return len(calls)
 }
 
 func (c *Client) fetch(ctx context.Context, id string, key market.SeriesKey, w market.Range) (market.Fetched, error) {

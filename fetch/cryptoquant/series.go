@@ -74,6 +74,22 @@ func (c *Client) Series(ctx context.Context, try Try, key market.SeriesKey, miss
 	return answers, nil
 }
 
+// Calls is how many calls Series would make at most: once a thousand rows lack, no older ones are asked for. It makes none,
+// and goes by what is known of the plan.
+func (c *Client) Calls(key market.SeriesKey, missing []market.Range) int {
+	s, ok := seriesOf(key)
+	if !ok {
+		return 0
+	}
+	first, now := int64(0), c.now()
+	known, _ := c.plan.current(now)
+	if windows, listed := known[s.endpoint()]; listed {
+		first = windows[s.window].first(s.interval, now)
+	}
+	calls, _ := wire.Plan(s.interval, missing, first, s.interval.Floor(now.UnixMilli()), maxRows)
+	return len(calls)
+}
+
 // fetch makes one call and reads its answer.
 func (c *Client) fetch(ctx context.Context, key string, s series, w market.Range) (market.Fetched, error) {
 	asked := c.now()

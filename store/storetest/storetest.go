@@ -1,4 +1,4 @@
-// Package storetest is what market.Store, audit.Store, auth.KeyStore and bill.Store promise, as tests that any implementation runs.
+// Package storetest is what market.Store, audit.Store, auth.KeyStore, bill.Store and jobs.Store promise, as tests that any implementation runs.
 package storetest
 
 import (
@@ -15,6 +15,7 @@ import (
 	"github.com/coingraph/coingraph/audit"
 	"github.com/coingraph/coingraph/auth"
 	"github.com/coingraph/coingraph/bill"
+	"github.com/coingraph/coingraph/jobs"
 	"github.com/coingraph/coingraph/market"
 )
 
@@ -24,6 +25,9 @@ type Store interface {
 	audit.Store
 	auth.KeyStore
 	bill.Store
+	jobs.Store
+	// Fence is the store for the holder of a lease.
+	Fence(l jobs.Lease) market.Store
 }
 
 // Opener makes a database that is empty and ready, and gives a function that connects to it: called twice, it gives two
@@ -44,6 +48,7 @@ func Run(t *testing.T, open Opener) {
 		{"Log", logTests},
 		{"Keys", keyTests},
 		{"Bill", billTests},
+		{"Jobs", jobTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, test := range group.tests {
