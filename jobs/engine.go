@@ -168,46 +168,33 @@ func (e *Engine) workUnderLease(ctx context.Context, k Kind) error {
 	}
 }
 
-// errUnrenewed ends the work of a holder that could not renew its lease for as long as the lease lasts.
-var errUnrenewed = errors.New("the lease could not be renewed")
-
-// hold renews a lease until it is let go of. The context ends when the lease is lost, with ErrFenced or errUnrenewed as its
-// cause.
+// hold renews a lease until it is let go of. The context ends, with ErrFenced as its cause, when somebody else has the lease. A
+// renewal that does not get through is tried again, even after the lease has expired: until another takes it nothing is lost,
+// and from then on the fence refuses what is written.
 func (e *Engine) hold(ctx context.Context, l Lease) (held context.Context, let func()) {
 	held, cancel := context.WithCancelCause(ctx)
+	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var group sync.WaitGroup
-	done := make(chan struct{})
 	group.Go(func() {
-		renewed := time.Now()
-		tick := time.NewTicker(e.opts.Lease / 3)
-		defer tick.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-tick.C:
-			}
-			within, stop := context.WithTimeout(context.WithoutCancel(ctx), e.opts.Lease/3)
+		for sleep(renewing, e.opts.Lease/3, nil) {
+			within, done := context.WithTimeout(renewing, e.opts.Lease)
 			err := e.opts.Store.RenewLease(within, l, e.opts.Lease)
-			stop()
-			switch {
-			case err == nil:
-				renewed = time.Now()
-			case errors.Is(err, ErrFenced):
+			done()
+			if errors.Is(err, ErrFenced) {
 				cancel(err)
 				return
-			case time.Since(renewed) >= e.opts.Lease:
-				cancel(errors.Join(errUnrenewed, err))
-				return
+			}
+			if err != nil && renewing.Err() == nil {
+				e.opts.Log.DebugContext(ctx, "a lease was not renewed", "event", "job.lease", "error", err)
 			}
 		}
 	})
 	return held, func() {
-		close(done)
+		stop()
 		group.Wait()
 		cancel(context.Canceled)
-		within, stop := context.WithTimeout(context.WithoutCancel(ctx), e.opts.Lease/3)
-		defer stop()
+		within, done := context.WithTimeout(context.WithoutCancel(ctx), e.opts.Lease)
+		defer done()
 		if err := e.opts.Store.ReleaseLease(within, l); err != nil {
 			e.opts.Log.DebugContext(ctx, "a lease was not released, and will expire", "event", "job.lease", "error", err)
 		}

@@ -129,6 +129,15 @@ func (b *Background) Fill(ctx context.Context, w Want) (bought Bought, err error
 	}
 	ctx, tally := telemetry.WithTally(ctx)
 	defer func() { bought.Calls = tally.UpstreamCalls() }()
+	for { // two jobs may want the same, and without Redis there are no claims
+		if _, busy := b.service.filling.LoadOrStore(w.SeriesKey, struct{}{}); !busy {
+			break
+		}
+		if !pause(ctx, pollDelay()) {
+			return bought, elsewhere(ctx)
+		}
+	}
+	defer b.service.filling.Delete(w.SeriesKey)
 	key := w.key()
 	claims, release := b.service.claim(ctx, []string{key})
 	for claims[0] == Held { // another replica is buying of it for its clients

@@ -23,6 +23,7 @@ type Service struct {
 	interest  interest
 	demand    demand
 	renewing  sync.Map // Pair: it is being renewed
+	filling   sync.Map // SeriesKey: work that nobody waits for is buying of it
 	series    flight[SeriesKey, loaded]
 	documents flight[string, Document]
 	refusals  refusals

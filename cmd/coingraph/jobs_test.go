@@ -27,7 +27,7 @@ func jobWorld(t *testing.T, vars map[string]string) (*simulator.Simulator, map[s
 	sim := simulator.New(simulator.Options{Seed: 7, Plan: simulator.Pro, Keys: []string{providerKey}})
 	all := map[string]string{
 		"COINGECKO_BASE_URL": serveHTTP(t, sim), "COINGECKO_PLAN": "pro", "COINGECKO_API_KEY": providerKey, "DATA_DIR": t.TempDir(),
-		"UPSTREAM_TIMEOUT": "60s", "UPSTREAM_LIMITS": "coingecko=1000000/1m", "REFRESH_ASSETS": strings.Join(refreshed, ","), "JOB_LEASE": "500ms", "TZ": "America/New_York",
+		"UPSTREAM_TIMEOUT": "60s", "UPSTREAM_LIMITS": "coingecko=1000000/1m", "REFRESH_ASSETS": strings.Join(refreshed, ","), "JOB_LEASE": "2s", "TZ": "America/New_York",
 	}
 	maps.Copy(all, vars)
 	return sim, all
