@@ -3,7 +3,6 @@ package config
 import (
 	"log/slog"
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -54,13 +53,7 @@ type Config struct {
 	MaxBodyBytes    int64
 	RequestTimeout  time.Duration
 	ShutdownTimeout time.Duration
-
-	notBuilt []string
 }
-
-// NotBuilt names the variables that were set although what they configure is not built yet, in the order of the
-// reference. Their values are checked, and have no effect.
-func (c Config) NotBuilt() []string { return slices.Clone(c.notBuilt) }
 
 // Env is what the program runs for. It decides defaults, and what is refused.
 type Env string

@@ -100,10 +100,6 @@ func (l *loader) load(v variable) {
 	if err := v.value.set(&l.config, text); err != nil {
 		l.faulty[v.name] = true
 		l.fault(name, err.Error()+"; it takes "+v.value.takes)
-		return
-	}
-	if l.explicit[v.name] && v.later != nil && v.later(&l.config) {
-		l.config.notBuilt = append(l.config.notBuilt, v.name)
 	}
 }
 

@@ -192,32 +192,9 @@ func TestEverything(t *testing.T) {
 			netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("fd00::/8"),
 		},
 		MaxBodyBytes: 1 << 20, RequestTimeout: 5 * time.Second, ShutdownTimeout: 7 * time.Second,
-		notBuilt: got.NotBuilt(),
 	}
 	if d := cmp.Diff(want, got, compare); d != "" {
 		t.Errorf("-want +got:\n%s", d)
-	}
-}
-
-func TestNotBuilt(t *testing.T) {
-	for _, c := range []struct {
-		environ []string
-		want    []string
-	}{
-		{nil, nil},
-		{[]string{"PRICE_PROVIDERS=coingecko", "LOG_RETENTION=1h", "JWT_SECRET="}, nil},
-		{
-			[]string{"METRICS_ADDR=:9091", "SCHEDULER=on", "UPSTREAM_LIMITS=coingecko=1/1m", "CRYPTOQUANT_API_KEY=x", "CHART_PROVIDERS=coingecko,binance", "BINANCE_API_KEY=k"},
-			[]string{"METRICS_ADDR"},
-		},
-	} {
-		got, err := Load(c.environ)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !slices.Equal(got.NotBuilt(), c.want) {
-			t.Errorf("%q: not built %q, want %q", c.environ, got.NotBuilt(), c.want)
-		}
 	}
 }
 
@@ -335,8 +312,8 @@ func TestFiles(t *testing.T) {
 	if cfg.Env != Prod || cfg.JWT.Secret.Reveal() != canary || cfg.TTL.Price != 7*time.Second {
 		t.Errorf("env %s, TTL %s, secret %d bytes", cfg.Env, cfg.TTL.Price, len(cfg.JWT.Secret.Reveal()))
 	}
-	if cfg.CryptoQuant.Key.Reveal() != "k" || len(cfg.NotBuilt()) > 0 {
-		t.Errorf("key of %d bytes, not built: %q", len(cfg.CryptoQuant.Key.Reveal()), cfg.NotBuilt())
+	if cfg.CryptoQuant.Key.Reveal() != "k" {
+		t.Errorf("key of %d bytes", len(cfg.CryptoQuant.Key.Reveal()))
 	}
 
 	for path, says := range map[string]string{

@@ -8,13 +8,12 @@ import (
 
 // Variable describes an environment variable.
 type Variable struct {
-	Name     string
-	Section  string
-	Default  string // in words; values are in back quotes
-	Takes    string // the syntax, in words
-	Meaning  string
-	Secret   bool
-	NotBuilt bool // checked, without effect so far
+	Name    string
+	Section string
+	Default string // in words; values are in back quotes
+	Takes   string // the syntax, in words
+	Meaning string
+	Secret  bool
 }
 
 // Variables describes every variable, in the order of the reference.
@@ -24,7 +23,7 @@ func Variables() []Variable {
 		for _, v := range s.vars {
 			list = append(list, Variable{
 				Name: v.name, Section: s.title, Default: v.def.words(), Takes: v.value.takes, Meaning: v.doc,
-				Secret: v.secret, NotBuilt: v.later != nil && v.later(&Config{}),
+				Secret: v.secret,
 			})
 		}
 	}

@@ -50,9 +50,6 @@ func reference() string {
 		if v.Secret {
 			meaning += " *Secret.*"
 		}
-		if v.NotBuilt {
-			meaning += " *Not built yet: checked, without effect.*"
-		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", v.Name, cell(v.Default), cell(v.Takes), cell(meaning))
 	}
 	return b.String()

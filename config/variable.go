@@ -13,7 +13,6 @@ type variable struct {
 	value  value
 	doc    string
 	secret bool
-	later  func(*Config) bool // tells, of one that was set, whether what it asks for is not built yet; nil: all is built
 }
 
 // preset is a variable's default in the variable's own syntax; "" is not set.
@@ -50,8 +49,6 @@ func into[T any](k kind[T], field func(*Config) *T) value {
 		return nil
 	}}
 }
-
-func notBuilt(*Config) bool { return true }
 
 // The providers' names.
 const (

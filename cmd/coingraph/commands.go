@@ -61,9 +61,6 @@ func (serveCmd) Run(e *env) error {
 	observed := observe(cfg, e.stdout, cfg.LogLevel)
 	defer observed.sink.Close()
 	log := observed.sink.Logger()
-	if names := cfg.NotBuilt(); len(names) > 0 {
-		log.Warn("these variables are accepted, but what they configure is not built yet", "event", "config", "variables", names)
-	}
 	cache.RedirectClientLog(log)
 	traces, endTraces, err := openTraces(e.ctx, e.environ, log)
 	if err != nil {

@@ -335,26 +335,6 @@ func TestBadConfigurationIsToldAtOnce(t *testing.T) {
 	}
 }
 
-func TestOneWarningForWhatIsNotBuilt(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	out := new(safeBuffer)
-	done := make(chan int)
-	go func() {
-		done <- run(ctx, []string{"serve"}, []string{"CRYPTOQUANT_API_KEY=0123456789012345678901234567890123456789", "ANONYMOUS_TIER=public", "LISTEN_ADDR=127.0.0.1:0", "DATA_DIR=" + t.TempDir()}, out, out)
-	}()
-	(&server{t: t, log: out}).await("the server", func() bool { return strings.Contains(out.String(), `"event":"start"`) })
-	cancel()
-	if code := <-done; code != 0 {
-		t.Errorf("exit code %d", code)
-	}
-	if n := strings.Count(out.String(), "not built yet"); n != 1 || !strings.Contains(out.String(), `["ANONYMOUS_TIER"]`) {
-		t.Errorf("%d warnings:\n%s", n, out)
-	}
-	if strings.Contains(out.String(), "0123456789") {
-		t.Error("the secret is in the log")
-	}
-}
-
 // TestDemo does what a newcomer does: run it, copy the curl, end it.
 func TestDemo(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
