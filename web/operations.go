@@ -48,7 +48,7 @@ func (h *Handler) simplePriceOperation() *operation {
 				name: "currencies", fallback: "usd", values: h.currencyListValues(), example: "usd,eur",
 				description: "The currencies to quote in, separated by commas, at most 50, in either case.",
 			},
-			formatParameter,
+			maxAgeParameter, staleIfErrorParameter, formatParameter,
 		},
 		answers: []answer{{
 			description: "The prices, by asset and currency, in the order asked. A `null` is what the provider does not know.",
@@ -76,7 +76,7 @@ func (h *Handler) marketChartOperation() *operation {
 			{name: "currency", fallback: "usd", values: h.currencyValues(), example: "usd", description: "The currency to quote in, in either case."},
 			{name: "days", required: true, values: daysValues(), example: "30", description: "How many days of history: 1 to 10000, or `max` for all there is."},
 			{name: "interval", fallback: "daily", values: intervalValues(), example: "daily", description: "The step: samples at 00:00 UTC, or at each full hour."},
-			formatParameter,
+			maxAgeParameter, staleIfErrorParameter, formatParameter,
 		},
 		answers: []answer{{
 			description: "The chart. All columns have the same length, index by index.",

@@ -21,7 +21,7 @@ func (h *Handler) simplePrice(w http.ResponseWriter, r *http.Request, p *paramet
 	if err != nil {
 		return err
 	}
-	answers, err := h.opts.Resolver.Prices(r.Context(), p.list("assets"), currenciesOf(p.list("currencies")), nil)
+	answers, err := h.opts.Resolver.Prices(r.Context(), p.list("assets"), currenciesOf(p.list("currencies")), freshnessOf(p))
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (h *Handler) marketChart(w http.ResponseWriter, r *http.Request, p *paramet
 	req.Asset = p.text("asset")
 	req.Currency, _ = market.ParseCurrency(p.text("currency"))
 	req.Interval, _ = market.ParseInterval(p.text("interval"))
-	chart, err := h.opts.Resolver.Chart(r.Context(), req, nil)
+	chart, err := h.opts.Resolver.Chart(r.Context(), req, freshnessOf(p))
 	if err != nil {
 		return err
 	}
