@@ -26,7 +26,9 @@ func TestWhomToAskForWhat(t *testing.T) {
 		{
 			"the second is asked for holes of the first",
 			[]Known{known("first", 0, 4, 0, BeyondPlan), known("first", 4, 8, 0, ""), known("first", 8, 10, later, UpstreamHole)},
-			nil, []Range{{0, 4}, {8, 10}}, []Range{{0, 4}, {8, 10}},
+			nil,
+			[]Range{{0, 4}, {8, 10}},
+			[]Range{{0, 4}, {8, 10}},
 		},
 		{"but not for what lies before the asset's first point", []Known{known("first", 0, 4, 0, NotListed), known("first", 4, 10, 0, "")}, nil, nil, nil},
 		{"what neither has lacks no more", []Known{known("first", 0, 10, 0, UpstreamHole), known("second", 0, 10, 0, UpstreamHole)}, nil, nil, nil},

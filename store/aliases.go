@@ -50,8 +50,10 @@ func (s *Store) rename(ctx context.Context, tx bun.Tx, a market.Alias, since tim
 		args  []any
 	}{
 		{"UPDATE catalog.aliases SET new_id = ? WHERE new_id = ?", []any{a.New, a.Old}},
-		{"INSERT INTO catalog.aliases (old_id, new_id, since) VALUES (?, ?, ?) ON CONFLICT (old_id) DO UPDATE SET new_id = excluded.new_id, since = excluded.since",
-			[]any{a.Old, a.New, since.UnixMilli()}},
+		{
+			"INSERT INTO catalog.aliases (old_id, new_id, since) VALUES (?, ?, ?) ON CONFLICT (old_id) DO UPDATE SET new_id = excluded.new_id, since = excluded.since",
+			[]any{a.Old, a.New, since.UnixMilli()},
+		},
 	}
 	for _, k := range []*seriesKind{chartKind, metricKind} {
 		statements = append(statements, struct {

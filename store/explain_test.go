@@ -54,8 +54,12 @@ func TestAReadIsOneRangeScan(t *testing.T) {
 	var lines []string
 	day := market.Daily.Step()
 	err = s.each(ctx, "EXPLAIN (ANALYZE, BUFFERS) "+chartKind.histories, batch{
-		{"i", []int64{0}}, {"asset", []string{"asset 7"}}, {"subject", []string{"usd"}}, {"interval", []string{"daily"}},
-		{"lo", []int64{18_000 * day}}, {"hi", []int64{18_365 * day}},
+		{"i", []int64{0}},
+		{"asset", []string{"asset 7"}},
+		{"subject", []string{"usd"}},
+		{"interval", []string{"daily"}},
+		{"lo", []int64{18_000 * day}},
+		{"hi", []int64{18_365 * day}},
 	}, func(row scanner) error {
 		var line string
 		err := row.Scan(&line)

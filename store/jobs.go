@@ -93,7 +93,7 @@ func (s *Store) SubmitRun(ctx context.Context, r jobs.Run) (run jobs.Run, added 
 		}
 		var old jobs.Run
 		var oldAsked string
-		found := false
+		var found bool
 		var err error
 		switch {
 		case r.ScheduledFor != nil:

@@ -201,12 +201,9 @@ func (c exportCmd) Run(e *env) error {
 	}
 	return withHistory(e, func(ctx context.Context, _ config.Config, s *store.Store) error {
 		return toFile(e, c.Out, func(out io.Writer) error {
-			var rows history.Writer = history.NewNDJSONWriter(out)
-			if c.Format == "csv" {
-				var err error
-				if rows, err = history.NewCSVWriter(out, series); err != nil {
-					return err
-				}
+			rows, err := c.writer(out, series)
+			if err != nil {
+				return err
 			}
 			n, err := history.Export(ctx, s, series, window, rows)
 			if err == nil {
@@ -253,4 +250,12 @@ func toFile(e *env, name string, write func(io.Writer) error) error {
 		_ = os.Remove(f.Name())
 	}
 	return err
+}
+
+// writer writes rows in the format that was asked for.
+func (c exportCmd) writer(out io.Writer, series []market.SeriesKey) (history.Writer, error) {
+	if c.Format == "csv" {
+		return history.NewCSVWriter(out, series)
+	}
+	return history.NewNDJSONWriter(out), nil
 }

@@ -65,12 +65,19 @@ func TestImportAndExport(t *testing.T) {
 			t.Error("there is a file before it was written")
 		}
 		for _, args := range [][]string{
-			{"import", "--file", mine, "--asset", "a b/c", "--currency", "usd"}, {"import", "--file", mine, "--asset", "litecoin", "--currency", "nonesuch"},
-			{"import", "--file", mine, "--asset", "litecoin", "--metric", "nonesuch"}, {"import", "--file", mine, "--currency", "usd", "--metric", "mvrv"},
-			{"import", "--file", mine, "--source", "No Name"}, {"import", "--file", body, "--format", "coingecko"},
-			{"export", "--assets", "bitcoin", "--currencies", "nonesuch"}, {"export", "--assets", "bitcoin", "--metric", "nonesuch"},
-			{"export", "--assets", "bitcoin", "--metric", "mvrv", "--currencies", "usd"}, {"export", "--assets", "bitcoin", "--from", "yesterday"},
-			{"export", "--assets", "bitcoin", "--from", "2025-01-02", "--to", "2025-01-02"}, {"export", "--assets", "a b/c"}, {"export"},
+			{"import", "--file", mine, "--asset", "a b/c", "--currency", "usd"},
+			{"import", "--file", mine, "--asset", "litecoin", "--currency", "nonesuch"},
+			{"import", "--file", mine, "--asset", "litecoin", "--metric", "nonesuch"},
+			{"import", "--file", mine, "--currency", "usd", "--metric", "mvrv"},
+			{"import", "--file", mine, "--source", "No Name"},
+			{"import", "--file", body, "--format", "coingecko"},
+			{"export", "--assets", "bitcoin", "--currencies", "nonesuch"},
+			{"export", "--assets", "bitcoin", "--metric", "nonesuch"},
+			{"export", "--assets", "bitcoin", "--metric", "mvrv", "--currencies", "usd"},
+			{"export", "--assets", "bitcoin", "--from", "yesterday"},
+			{"export", "--assets", "bitcoin", "--from", "2025-01-02", "--to", "2025-01-02"},
+			{"export", "--assets", "a b/c"},
+			{"export"},
 		} {
 			if _, errs := command(environ, 2, args...); errs == "" {
 				t.Errorf("%v: nothing was said", args)

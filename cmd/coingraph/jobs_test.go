@@ -147,8 +147,11 @@ func killRefreshes(t *testing.T, kills int) {
 	for i := range kills {
 		before := bought(sim)
 		cmd, _ := command(t, vars, "refresh")
-		ended := make(chan error, 1)
-		go func() { ended <- cmd.Wait() }()
+		ended := make(chan struct{})
+		go func() {
+			_ = cmd.Wait() // it is killed
+			close(ended)
+		}()
 		done := false
 		(&server{t: t, log: out}).await("calls of a refresh", func() bool {
 			select {

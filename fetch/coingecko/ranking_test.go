@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -17,8 +18,10 @@ func rankedPages(t *testing.T, total int) *upstream {
 		if r.URL.Path != "/api/v3/coins/markets" || q.Get("order") != "market_cap_desc" || q.Get("per_page") != "250" || q.Get("vs_currency") != "usd" {
 			t.Errorf("asked for %s", r.URL)
 		}
-		page := 0
-		fmt.Sscan(q.Get("page"), &page)
+		page, err := strconv.Atoi(q.Get("page"))
+		if err != nil {
+			t.Error(err)
+		}
 		var rows []string
 		for i := (page - 1) * 250; i < min(total, page*250); i++ {
 			rows = append(rows, fmt.Sprintf(`{"id":"coin-%d","symbol":"c","market_cap":1}`, i))
