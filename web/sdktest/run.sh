@@ -42,7 +42,7 @@ await() {
 
 "$COINGRAPH_BIN" simulate --listen 127.0.0.1:0 --plan pro --key CG-of-the-server >"$work/simulator" 2>&1 &
 started+=($!)
-provider=$(await "$work/simulator" 's|.* at \(http://[^ ]*/api/v3\)$|\1|p')
+provider=$(await "$work/simulator" 's|^ *CoinGecko *\(http://[^ ]*/api/v3\)$|\1|p')
 
 # Each test file has a key of its own that may ask twice in a window, to see what a client does about a 429.
 env -i PATH="$PATH" DATA_DIR="$work/data" LISTEN_ADDR=127.0.0.1:0 \
