@@ -41,7 +41,7 @@ build: $(PAGES) ## Build the static binary bin/coingraph, with the web pages whe
 
 .PHONY: test
 test: ## Run all tests with the race detector, on real servers
-	$(WITH_SERVERS) go test -race ./...
+	$(WITH_SERVERS) go test -race -timeout 30m ./...
 
 .PHONY: lint
 lint: $(LINT) ## Run the linters of .golangci.yml
