@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -395,9 +394,9 @@ func TestJobCommands(t *testing.T) {
 	}
 	do := func(want int, args ...string) string {
 		t.Helper()
-		var out bytes.Buffer
-		if code := run(t.Context(), args, environ, &out, &out); code != want {
-			t.Errorf("%v: exit code %d: %s", args, code, &out)
+		out := new(safeBuffer) // its log comes from elsewhere
+		if code := run(t.Context(), args, environ, out, out); code != want {
+			t.Errorf("%v: exit code %d: %s", args, code, out)
 		}
 		return out.String()
 	}

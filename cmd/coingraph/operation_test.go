@@ -277,13 +277,13 @@ func TestDependenciesThatAreDownAtStart(t *testing.T) {
 
 func TestGracefulStop(t *testing.T) {
 	s := start(t, nil)
-	release := s.sim.Hold("^/simple/price")
+	release := s.sim.Hold("market_chart")
 	var group sync.WaitGroup
 	replies := make(chan reply, 50)
 	for _, a := range simulator.Assets()[:50] {
-		group.Go(func() { replies <- s.get("/simple_price?assets="+url.QueryEscape(a.ID), publicKey) })
+		group.Go(func() { replies <- s.get("/market_chart?days=30&asset="+url.QueryEscape(a.ID), publicKey) })
 	}
-	if err := s.sim.Await(t.Context(), "^/simple/price", 50); err != nil {
+	if err := s.sim.Await(t.Context(), "market_chart", 50); err != nil {
 		t.Fatal(err)
 	}
 	stopped := make(chan struct{})
