@@ -566,7 +566,7 @@ func TestV3Costs(t *testing.T) {
 func TestV3Fails(t *testing.T) {
 	sim := simulator.New(simulator.Options{Seed: 7, Plan: simulator.Public})
 	s := &server{t: t, sim: sim, env: map[string]string{
-		"COINGECKO_BASE_URL": serveHTTP(t, sim), "COINGECKO_PLAN": "public", "DATA_DIR": t.TempDir(), "UPSTREAM_RETRIES": "0", "PRICE_TTL": "1s",
+		"COINGECKO_BASE_URL": serveHTTP(t, sim), "COINGECKO_PLAN": "public", "DATA_DIR": t.TempDir(), "UPSTREAM_RETRIES": "0", "PRICE_TTL": "1s", "UPSTREAM_LIMITS": "coingecko=1000/1m",
 	}}
 	s.open()
 	const chart = "/api/v3/coins/bitcoin/market_chart"
