@@ -35,8 +35,7 @@ func TestExactlyN(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			const n, window = 60, 30 * time.Second
 			vars = maps.Clone(vars)
-			// A burst says nothing that a window's end cuts in two, or in which Redis was too slow to count, so that each
-			// replica counted alone. It is tried again with another key.
+			// A burst that a window's end cuts in two says nothing, and is tried again with another key.
 			keys := []string{"a-secret-for-the-burst-1", "a-secret-for-the-burst-2", "a-secret-for-the-burst-3", "a-secret-for-the-burst-4"}
 			vars["API_KEYS"] = "ops:admin:a-secret-for-the-operators"
 			for _, k := range keys {
@@ -49,12 +48,6 @@ func TestExactlyN(t *testing.T) {
 			if vars["REDIS_URL"] != "" {
 				replicas = append(replicas, s.beside())
 			}
-			locals := func() (n int) {
-				for _, r := range replicas {
-					n += strings.Count(r.log.String(), `"event":"limit.local"`)
-				}
-				return n
-			}
 			said := false
 			for _, key := range keys {
 				for _, r := range replicas {
@@ -63,12 +56,10 @@ func TestExactlyN(t *testing.T) {
 					}
 				}
 				aWindow(s, window)
-				quiet := time.Now()
-				s.await("the log to speak again of counting alone", func() bool { return time.Since(quiet) > time.Second })
-				began, alone := time.Now().Truncate(window), locals()
+				began := time.Now().Truncate(window)
 				through, refused := burst(t, replicas, key, n)
-				if !time.Now().Truncate(window).Equal(began) || locals() > alone {
-					t.Logf("a burst that says nothing: %d and %d, counted alone %d times", through, refused, locals()-alone)
+				if !time.Now().Truncate(window).Equal(began) {
+					t.Logf("a burst that the window's end cut in two: %d and %d", through, refused)
 					continue
 				}
 				// Operations of two units are refused whole, so one unit may be left over.
@@ -82,7 +73,7 @@ func TestExactlyN(t *testing.T) {
 				rateKeys(t, address)
 			}
 			if !said {
-				t.Skip("skipped: this machine is too busy for a burst within half a window, and for a Redis that answers in 100 ms")
+				t.Error("no burst fell into one window")
 			}
 		})
 	}
