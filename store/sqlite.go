@@ -3,14 +3,18 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
@@ -23,6 +27,9 @@ import (
 
 // fileName is the database within the data directory.
 const fileName = "coingraph.db"
+
+// busyTimeout is for how long a connection waits for another one's lock.
+const busyTimeout = 5 * time.Second
 
 type sqlite struct {
 	reader, writer *bun.DB
@@ -42,17 +49,18 @@ func openSQLite(dir string) (*sqlite, error) {
 	}
 	file := filepath.ToSlash(filepath.Join(dir, fileName))
 	open := func(params url.Values, conns int) (*bun.DB, error) {
-		params.Set("_busy_timeout", "5000")
+		params.Set("_busy_timeout", strconv.FormatInt(busyTimeout.Milliseconds(), 10))
 		params.Set("_journal_mode", "WAL")
 		params.Set("_synchronous", "NORMAL")
 		params.Set("_dqs", "false")
 		params.Set("_defensive", "true")
 		params.Set("_timezone", "UTC")
 		params.Set("_time_format", "sqlite")
-		db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: file, RawQuery: params.Encode()}).String())
+		connector, err := sqlitedriver.NewConnector((&url.URL{Scheme: "file", Path: file, RawQuery: params.Encode()}).String())
 		if err != nil {
 			return nil, fmt.Errorf("store: %w", err)
 		}
+		db := sql.OpenDB(patient{connector})
 		db.SetMaxOpenConns(conns)
 		db.SetMaxIdleConns(conns)
 		return bun.NewDB(db, sqlitedialect.New()).WithQueryHook(bunTracer{}), nil
@@ -66,6 +74,35 @@ func openSQLite(dir string) (*sqlite, error) {
 		return nil, err
 	}
 	return &sqlite{reader: reader, writer: writer, names: names()}, nil
+}
+
+// patient opens connections however many are opened at once. The first one to a new file turns on the write-ahead log,
+// for which SQLite makes a writer of a reader; while another connection does the same it refuses that at once, whatever
+// the busy timeout, because two that wait for each other would wait for ever
+// (https://www.sqlite.org/c3ref/busy_handler.html).
+type patient struct{ driver.Connector }
+
+func (p patient) Connect(ctx context.Context) (driver.Conn, error) {
+	until := time.Now().Add(busyTimeout)
+	for {
+		conn, err := p.Connector.Connect(ctx)
+		if code(err) != sqlite3.SQLITE_BUSY || time.Now().After(until) {
+			return conn, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(time.Millisecond + rand.N(10*time.Millisecond)):
+		}
+	}
+}
+
+// code is SQLite's primary result code, 0 if the error is not one of SQLite's.
+func code(err error) int {
+	if reported, ok := errors.AsType[*sqlitedriver.Error](err); ok {
+		return reported.Code() & 0xff
+	}
+	return 0
 }
 
 func (s *sqlite) name() string              { return "sqlite" }
@@ -155,11 +192,7 @@ func (s *sqlite) lock(context.Context, bun.IConn, advisoryLock) error { return n
 
 // unavailable goes by result code, see https://www.sqlite.org/rescode.html.
 func (s *sqlite) unavailable(err error) bool {
-	var reported *sqlitedriver.Error
-	if !errors.As(err, &reported) {
-		return false
-	}
-	switch reported.Code() & 0xff {
+	switch code(err) {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_INTERRUPT,
 		sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR,
 		sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
