@@ -33,6 +33,8 @@ type Config struct {
 	Upstream         Upstream
 
 	TTL         TTL
+	MemoryCache int64    // bytes of values in this process; 0: none
+	AnswerCache int64    // bytes of finished answers; 0: none
 	SpikeFactor int      // of the guard; 0: off
 	Currencies  []string // lower case; empty: all
 

@@ -28,6 +28,7 @@ var (
 	duration   = kind[time.Duration]{"a duration above 0, such as 15s, 5m or 720h", parseDuration}
 	window     = kind[time.Duration]{"a duration of whole seconds, such as 1m", parseWindow}
 	size       = kind[int64]{"a size from 1KiB to 1GiB, such as 256KiB", parseSize}
+	sizeOrNone = kind[int64]{"0, or a size from 1KiB to 1GiB, such as 64MiB", parseSizeOrNone}
 	level      = kind[slog.Level]{"debug, info, warn or error", parseLevel}
 	onOff      = kind[bool]{"on or off", parseOnOff}
 	path       = kind[string]{"a path", parsePath}
@@ -141,6 +142,13 @@ func parseWindow(text string) (time.Duration, error) {
 		err = errors.New("has a fraction of a second")
 	}
 	return d, err
+}
+
+func parseSizeOrNone(text string) (int64, error) {
+	if text == "0" {
+		return 0, nil
+	}
+	return parseSize(text)
 }
 
 func parseSize(text string) (int64, error) {

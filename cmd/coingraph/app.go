@@ -34,9 +34,6 @@ import (
 	"github.com/coingraph/coingraph/web"
 )
 
-// memoryBytes is how much of the process's memory the cache may take.
-const memoryBytes = 64 << 20
-
 const (
 	migrateWithin = 30 * time.Second // for one try, which may have to wait for another replica's
 	migrateRetry  = time.Second      // between two tries
@@ -290,7 +287,7 @@ func (a *App) checks() map[string]func(context.Context) error {
 
 // openCache opens the cache and, where replicas may share it, their leases.
 func (a *App) openCache() (market.Cache, market.Leases, error) {
-	memory := cache.NewMemory(cache.MemoryOptions{MaxBytes: memoryBytes})
+	memory := cache.NewMemory(cache.MemoryOptions{MaxBytes: max(1, a.cfg.MemoryCache)})
 	if !a.cfg.RedisURL.IsSet() {
 		return cache.NewObserved(memory, a.observed.metrics), nil, nil
 	}

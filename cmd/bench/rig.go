@@ -1,0 +1,342 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/coingraph/coingraph/fetch/simulator"
+)
+
+// process is a server under test.
+type process struct {
+	name string
+	addr string
+	cmd  *exec.Cmd
+}
+
+// cpu is the time that the process has spent on all of its threads, those that ended too: proc(5), stat.
+func (p *process) cpu() (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+2:]))
+	const user, system = 11, 12 // counted from the state
+	var ticks int64
+	for _, at := range []int{user, system} {
+		n, err := strconv.ParseInt(fields[at], 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		ticks += n
+	}
+	const perSecond = 100 // USER_HZ, which Linux shows everywhere
+	return time.Duration(ticks) * time.Second / perSecond, nil
+}
+
+// peak is the most memory that the process has had in RAM, in MiB.
+func (p *process) peak() (float64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kib, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+			return kib / 1024, err
+		}
+	}
+	return 0, errors.New("no VmHWM")
+}
+
+// rig is all that runs.
+type rig struct {
+	dir       string
+	workloads []workload
+	processes map[string]*process
+	upstream  *http.Server
+	drop      func() error
+}
+
+// names of the processes.
+const (
+	limitStatic, limitRedisGet, limitPG = "limit-static", "limit-redis", "limit-pg"
+
+	gateway      = "gateway"       // as it is
+	gatewayLocal = "gateway-local" // without Redis: the meter and the cache are in the process
+	gatewayWarm  = "gateway-warm"  // without the reuse of answers
+	gatewayFar   = "gateway-far"   // without memory: every value comes from Redis
+	gatewayStale = "gateway-stale" // whose Redis holds no prices, and whose Postgres does
+)
+
+func newRig(ctx context.Context, o options) (_ *rig, err error) {
+	r := &rig{processes: make(map[string]*process), drop: func() error { return nil }}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.close())
+		}
+	}()
+	if r.dir, err = os.MkdirTemp("", "coingraph-bench-"); err != nil {
+		return nil, err
+	}
+	database, err := r.ownDatabase(ctx, o.databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	redisURL, emptyURL, err := r.ownRedis(ctx, o.redisURL)
+	if err != nil {
+		return nil, err
+	}
+	upstream, assets, err := r.serveUpstream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.workloads = workloads(assets)
+
+	common := []string{
+		"COINGECKO_BASE_URL=" + upstream, "COINGECKO_PLAN=pro", "COINGECKO_API_KEY=CG-bench", "UPSTREAM_LIMITS=coingecko=100000/1m", "SCHEDULER=off",
+		"API_KEYS=bench:bench:" + secret, "RATE_LIMITS=bench/*=2000000000", "PRICE_TTL=5h", "CHART_HOURLY_TTL=5h", "CHART_DAILY_TTL=5h", "DATABASE_URL=" + database,
+	}
+	for _, g := range []struct {
+		name string
+		env  []string
+	}{
+		{gateway, []string{"REDIS_URL=" + redisURL}},
+		{gatewayLocal, nil},
+		{gatewayWarm, []string{"REDIS_URL=" + redisURL, "ANSWER_CACHE=0"}},
+		{gatewayFar, []string{"REDIS_URL=" + redisURL, "ANSWER_CACHE=0", "MEMORY_CACHE=0"}},
+		{gatewayStale, []string{"REDIS_URL=" + emptyURL, "PRICE_TTL=1s"}},
+	} {
+		env := slices.Concat(common, g.env, []string{"DATA_DIR=" + filepath.Join(r.dir, g.name)})
+		if err := r.start(ctx, g.name, env, o.program, "serve"); err != nil {
+			return nil, err
+		}
+		if err := r.ready(ctx, g.name); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.warmUp(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.keepBodies(ctx, redisURL); err != nil {
+		return nil, err
+	}
+	for name, mode := range map[string]string{limitStatic: "static", limitRedisGet: "redis", limitPG: "pg"} {
+		env := []string{"BODIES=" + r.dir, "REDIS_URL=" + redisURL, "DATABASE_URL=" + database}
+		if err := r.start(ctx, name, env, os.Args[0], limitCommand, mode); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// start runs a server on an address of its own.
+func (r *rig) start(ctx context.Context, name string, env []string, program string, args ...string) error {
+	free, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	addr := free.Addr().String()
+	_ = free.Close()
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
+	cmd.Env = slices.Concat(os.Environ(), env, []string{"ADDR=" + addr, "LISTEN_ADDR=" + addr})
+	log, err := os.Create(filepath.Join(r.dir, name+".log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	r.processes[name] = &process{name, addr, cmd}
+	return r.await(ctx, name+": a connection", func() bool {
+		conn, err := net.DialTimeout("tcp", addr, time.Second)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	})
+}
+
+func (r *rig) await(ctx context.Context, what string, done func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for !done() {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("no %s in time; see %s", what, r.dir)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+func (r *rig) ready(ctx context.Context, name string) error {
+	addr := r.processes[name].addr
+	return r.await(ctx, name+": readiness", func() bool {
+		_, err := ask(ctx, addr, request("GET /readyz HTTP/1.1\r\nHost: "+addr+"\r\n\r\n"))
+		return err == nil
+	})
+}
+
+// warmUp asks all gateways all that they will be asked: the first one fetches, the others find it in Redis, or in Postgres.
+func (r *rig) warmUp(ctx context.Context) error {
+	for _, name := range []string{gateway, gatewayLocal, gatewayWarm, gatewayFar, gatewayStale} {
+		addr := r.processes[name].addr
+		for _, w := range r.workloads {
+			if w.again || (w.name == "W6") != (name == gatewayStale) {
+				continue
+			}
+			if err := askAll(ctx, addr, slices.Concat(w.requests(addr, w.hot), w.requests(addr, w.warm))); err != nil {
+				return fmt.Errorf("%s, %s: %w", name, w.name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// keepBodies gives the limits the answers that a gateway gave.
+func (r *rig) keepBodies(ctx context.Context, redisURL string) error {
+	o, err := redis.ParseURL(redisURL)
+	if err != nil {
+		return err
+	}
+	client := redis.NewClient(o)
+	defer client.Close()
+	for _, w := range r.workloads {
+		name, variables := gateway, w.hot
+		if variables == nil {
+			name, variables = gatewayWarm, w.warm
+		}
+		if w.name == "W6" {
+			name = gatewayStale
+		}
+		addr := r.processes[name].addr
+		body, err := ask(ctx, addr, w.requests(addr, variables)[0])
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(r.dir, w.name+".json"), body, 0o600); err != nil {
+			return err
+		}
+		if err := client.Set(ctx, limitKey(w.name), body, 0).Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// serveUpstream serves a market, and gives its address and its assets.
+func (r *rig) serveUpstream(ctx context.Context) (baseURL string, assets []string, err error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	r.upstream = &http.Server{
+		Handler:           simulator.New(simulator.Options{Seed: 1, Now: time.Now, Plan: simulator.Pro, Keys: []string{"CG-bench"}}),
+		ReadHeaderTimeout: time.Minute,
+	}
+	go func() { _ = r.upstream.Serve(listener) }()
+	for _, a := range simulator.Assets() {
+		assets = append(assets, a.ID)
+	}
+	return "http://" + listener.Addr().String() + "/api/v3", assets[:250], nil
+}
+
+// ownDatabase makes a database that close drops.
+func (r *rig) ownDatabase(ctx context.Context, databaseURL string) (string, error) {
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		return "", err
+	}
+	admin, err := pgx.Connect(ctx, databaseURL)
+	if err != nil {
+		return "", err
+	}
+	name := fmt.Sprintf("coingraph_bench_%d", os.Getpid())
+	if _, err := admin.Exec(ctx, "CREATE DATABASE "+name); err != nil {
+		return "", errors.Join(err, admin.Close(ctx))
+	}
+	r.drop = func() error {
+		ctx := context.WithoutCancel(ctx)
+		_, err := admin.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)")
+		return errors.Join(err, admin.Close(ctx))
+	}
+	u.Path = "/" + name
+	return u.String(), nil
+}
+
+// ownRedis empties two databases of the server and gives their URLs.
+func (r *rig) ownRedis(ctx context.Context, redisURL string) (first, second string, err error) {
+	for db, into := range []*string{&first, &second} {
+		u, err := url.Parse(redisURL)
+		if err != nil {
+			return "", "", err
+		}
+		u.Path = "/" + strconv.Itoa(db)
+		*into = u.String()
+		o, err := redis.ParseURL(*into)
+		if err != nil {
+			return "", "", err
+		}
+		client := redis.NewClient(o)
+		err = client.FlushDB(ctx).Err()
+		_ = client.Close()
+		if err != nil {
+			return "", "", fmt.Errorf("the Redis cannot be emptied: %w", err)
+		}
+	}
+	return first, second, nil
+}
+
+func (r *rig) close() error {
+	for _, p := range r.processes {
+		_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	}
+	var errs []error
+	for _, p := range r.processes {
+		if err := p.cmd.Wait(); err != nil && p.name[:len(gateway)] == gateway {
+			errs = append(errs, fmt.Errorf("%s: %w", p.name, err))
+		}
+	}
+	if r.upstream != nil {
+		_ = r.upstream.Close()
+	}
+	errs = append(errs, r.drop())
+	if len(errs) == 1 && r.dir != "" {
+		_ = os.RemoveAll(r.dir)
+	}
+	return errors.Join(errs...)
+}
+
+// machine says where this runs.
+func machine() string {
+	model := "unknown CPU"
+	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(text)) {
+			if name, value, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "model name" {
+				model = strings.TrimSpace(value)
+				break
+			}
+		}
+	}
+	return fmt.Sprintf("%s, %d CPUs, %s", model, cpus, goVersion)
+}
