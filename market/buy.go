@@ -116,6 +116,7 @@ func (s *Service) buyBatch(ctx context.Context, needs []need) (found map[Pair]qu
 		if q := stored[n.Pair]; q != nil && q.FetchedAt.After(n.notBefore) {
 			found[n.Pair] = quoted{quote: q}
 			entries = append(entries, s.quoteEntry(q))
+			s.show(q)
 			answered = append(answered, n.key())
 			continue
 		}
@@ -135,6 +136,7 @@ func (s *Service) buyBatch(ctx context.Context, needs []need) (found map[Pair]qu
 		}
 		found[q.Pair] = quoted{quote: q}
 		entries = append(entries, s.quoteEntry(q))
+		s.show(q)
 		answered = append(answered, q.key())
 	}
 	if len(fetched) > 0 {
@@ -213,7 +215,7 @@ func (s *Service) riders(needs []need) []Pair {
 		pairs[i] = n.Pair
 		asked[n.Pair] = true
 	}
-	lately := slices.DeleteFunc(s.interest.lately(s.opts.Now()), func(p Pair) bool { return asked[p] })
+	lately := slices.DeleteFunc(s.board.lately(s.opts.Now()), func(p Pair) bool { return asked[p] })
 	if len(lately) == 0 {
 		return nil
 	}

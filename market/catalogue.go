@@ -109,6 +109,7 @@ func (s *Service) loadCatalogue(ctx context.Context) (*snapshot, error) {
 		}
 	}
 	if current = s.withAliases(ctx, current); s.catalogue.current.Swap(current) != current {
+		s.board.clear()
 		s.opts.Log.InfoContext(ctx, "catalogue loaded", "event", "catalogue.refresh", "assets", len(current.assets), "fetched_at", current.fetchedAt)
 	}
 	return current, nil

@@ -12,7 +12,7 @@ type Demand struct {
 // IsPrice tells whether it is a price that was asked for.
 func (d Demand) IsPrice() bool { return !d.OnChain() && !d.Interval.Valid() }
 
-// demand counts what clients ask for, until somebody takes the counts to where they are kept. It is bounded: when it is
+// demand counts which series clients ask for (their prices are counted on the board), until somebody takes the counts to where they are kept. It is bounded: when it is
 // full, what is new is not counted.
 type demand struct {
 	shards [16]demandShard
@@ -49,12 +49,6 @@ func hash(text string) uint32 {
 	return h
 }
 
-func (d *demand) prices(pairs []Pair) {
-	for _, p := range pairs {
-		d.add(Demand{SeriesKey: SeriesKey{Asset: p.Asset, Currency: p.Currency}})
-	}
-}
-
 func (d *demand) series(requests []SeriesRequest) {
 	for _, r := range requests {
 		d.add(Demand{SeriesKey: r.SeriesKey, Days: r.Days})
@@ -64,6 +58,9 @@ func (d *demand) series(requests []SeriesRequest) {
 // TakeDemand is what clients asked for since the last call, in no order.
 func (s *Service) TakeDemand() []Demand {
 	var all []Demand
+	s.board.takeDemand(func(p Pair, n int64) {
+		all = append(all, Demand{SeriesKey: SeriesKey{Asset: p.Asset, Currency: p.Currency}, Asked: n})
+	})
 	for i := range s.demand.shards {
 		shard := &s.demand.shards[i]
 		shard.mu.Lock()

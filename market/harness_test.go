@@ -211,7 +211,8 @@ func (h *house) restart() { h.with(h.source) }
 func (h *house) with(source market.Source) {
 	h.cache = &countedCache{Cache: cache.NewMemory(cache.MemoryOptions{MaxBytes: 16 << 20})}
 	h.Service = market.NewService(market.Options{
-		Store: h.store, Source: source, Documents: h.documents, Cache: h.cache, Leases: h.leases, Budget: h.budget, Guard: h.guard, Currencies: market.AllCurrencies(), Now: h.clock.Now, Log: slog.New(slog.DiscardHandler),
+		PriceMemory: 1 << 20,
+		Store:       h.store, Source: source, Documents: h.documents, Cache: h.cache, Leases: h.leases, Budget: h.budget, Guard: h.guard, Currencies: market.AllCurrencies(), Now: h.clock.Now, Log: slog.New(slog.DiscardHandler),
 		PriceTTL: ttl, DailyTTL: time.Hour, HourlyTTL: 5 * time.Minute, OnChainTTL: time.Hour,
 	})
 	if _, err := h.Asset(h.t.Context(), "bitcoin"); err != nil { // loads the catalogue, so that it is in nobody's budget

@@ -2,6 +2,7 @@ package market
 
 import (
 	"math"
+	"strconv"
 	"time"
 )
 
@@ -19,6 +20,44 @@ type Price struct {
 	Stale         bool      // older than the price TTL; only callers who consented get one
 	FreshUntil    time.Time // when this answer expires
 	Raw           Quote     // what this is a reading of
+
+	Rendered *RenderedPrice // nil: it was not kept
+}
+
+// RenderedPrice is a price's values as JSON: numbers or null, instants and the source in quotes.
+type RenderedPrice struct {
+	Price, MarketCap, Volume24h, Change24h string
+	LastUpdatedAt, FetchedAt               string // RFC 3339 with as many digits of the second as there are
+	Source                                 string
+}
+
+// JSON is the price's values as JSON, as they are kept or made now.
+func (p *Price) JSON() *RenderedPrice {
+	if p.Rendered != nil {
+		return p.Rendered
+	}
+	return p.render()
+}
+
+func (p *Price) render() *RenderedPrice {
+	b, ends := make([]byte, 0, 192), [7]int{}
+	for i, n := range []Number{p.Price, p.MarketCap, p.Volume24h, p.Change24h} {
+		b = AppendNumber(b, float64(n))
+		ends[i] = len(b)
+	}
+	for i, t := range []time.Time{p.LastUpdatedAt, p.FetchedAt} {
+		b = t.AppendFormat(append(b, '"'), time.RFC3339Nano)
+		b = append(b, '"')
+		ends[4+i] = len(b)
+	}
+	b = strconv.AppendQuote(b, p.Source)
+	text, begin := string(b), 0
+	ends[6] = len(text)
+	var parts [7]string
+	for i, end := range ends {
+		parts[i], begin = text[begin:end], end
+	}
+	return &RenderedPrice{parts[0], parts[1], parts[2], parts[3], parts[4], parts[5], parts[6]}
 }
 
 // named is the price under an old id of the asset.

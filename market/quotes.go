@@ -26,7 +26,8 @@ type priceQuestion struct {
 	start     time.Time
 	notBefore time.Time // quotes fetched after this are fresh enough
 	ttl       time.Duration
-	ending    []Pair // answered, but not for long
+	ending    []Pair   // answered, but not for long
+	found     []*Quote // what the cache had
 }
 
 // renewLead is the part of a price's TTL before whose end it is renewed if it is still asked for.
@@ -62,6 +63,9 @@ func (q *priceQuestion) take(hits []CacheHit, tally *telemetry.Tally) (absent []
 			if err == nil && (quote == nil || quote.FetchedAt.After(q.notBefore)) {
 				tally.Served(tierOf(hit), 1)
 				q.quoted(p, quote, nil)
+				if quote != nil {
+					q.found = append(q.found, quote)
+				}
 				if quote != nil && q.fresh.MaxAge == 0 && q.start.Sub(quote.FetchedAt) > q.ttl-q.ttl/renewLead {
 					q.ending = append(q.ending, p)
 				}
@@ -84,6 +88,11 @@ func (q *priceQuestion) keys() []string {
 // PricesInMemory is [Service.Prices] where this process's memory has all of them: it waits for nobody. Otherwise it is
 // false, and nothing was done.
 func (s *Service) PricesInMemory(ctx context.Context, pairs []Pair, fresh Freshness) ([]Answer[*Price], bool) {
+	if fresh.MaxAge == 0 {
+		if answers, ok := s.onBoard(ctx, pairs); ok {
+			return answers, true
+		}
+	}
 	all := s.catalogue.current.Load()
 	if all == nil {
 		return nil, false
@@ -94,10 +103,35 @@ func (s *Service) PricesInMemory(ctx context.Context, pairs []Pair, fresh Freshn
 		return nil, false
 	}
 	telemetry.TallyOf(ctx).Served(telemetry.Memory, len(q.distinct))
-	s.interest.touch(q.distinct, q.start)
-	s.demand.prices(q.distinct)
+	s.board.touch(q.distinct, q.start)
+	s.show(q.found...)
 	s.renew(ctx, q.ending)
 	return q.answers, true
+}
+
+// onBoard answers where the board has all of the pairs.
+func (s *Service) onBoard(ctx context.Context, pairs []Pair) ([]Answer[*Price], bool) {
+	hand, answers := s.AtHand(), make([]Answer[*Price], len(pairs))
+	for i, p := range pairs {
+		if answers[i].Value = hand.Price(p); answers[i].Value == nil {
+			return nil, false
+		}
+	}
+	hand.Use(ctx)
+	return answers, true
+}
+
+// show puts quotes on the board that are fresh by the rule for everybody.
+func (s *Service) show(quotes ...*Quote) {
+	all, now := s.catalogue.current.Load(), s.opts.Now()
+	if all == nil {
+		return
+	}
+	for _, q := range quotes {
+		if _, ok := all.byID[q.Asset]; ok && q.FetchedAt.Add(s.opts.PriceTTL).After(now) {
+			s.board.put(q.read(all.asset(q.Asset), s.opts.PriceTTL, now), now)
+		}
+	}
 }
 
 // Prices answers for the pairs, index by index. A pair may occur more than once. The errors are faults: NotFound for an
@@ -112,8 +146,8 @@ func (s *Service) Prices(ctx context.Context, pairs []Pair, fresh Freshness) []A
 		return q.answers
 	}
 	absent := q.take(s.opts.Cache.Get(ctx, q.keys()), telemetry.TallyOf(ctx))
-	s.interest.touch(q.distinct, q.start)
-	s.demand.prices(q.distinct)
+	s.board.touch(q.distinct, q.start)
+	s.show(q.found...)
 	s.renew(ctx, q.ending)
 	for len(absent) > 0 {
 		calls := s.quotes.join(absent, func(owned []Pair, settle func(Pair, quoted, error)) {
@@ -169,6 +203,7 @@ func (s *Service) loadQuotes(ctx context.Context, pairs []Pair, notBefore time.T
 		}
 		good = append(good, q)
 		entries = append(entries, s.quoteEntry(q))
+		s.show(q)
 	}
 	tally := telemetry.TallyOf(ctx)
 	tally.Served(telemetry.Database, len(good))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/telemetry"
 )
 
 // Service answers for prices, charts and assets: memory, Redis, database, provider, each asked once for all that the
@@ -20,7 +21,7 @@ type Service struct {
 
 	quotes    flight[Pair, quoted]
 	gathered  gatherer
-	interest  interest
+	board     board
 	demand    demand
 	renewing  sync.Map // Pair: it is being renewed
 	filling   sync.Map // SeriesKey: work that nobody waits for is buying of it
@@ -30,7 +31,7 @@ type Service struct {
 	catalogue catalogue
 }
 
-// Options are what a Service needs. All fields but Leases, Documents, Guard and the durations must be set.
+// Options are what a Service needs. All fields but Leases, Documents, Guard, Metrics, PriceMemory and the durations must be set.
 type Options struct {
 	Store      Store
 	Source     Source
@@ -41,7 +42,11 @@ type Options struct {
 	Now        func() time.Time
 	Log        *slog.Logger
 
-	Guard Guard // the zero value guards nothing
+	Guard   Guard              // the zero value guards nothing
+	Metrics *telemetry.Metrics // told of the prices that the cache is not asked for; nil: none are kept
+
+	// PriceMemory is how many bytes of prices are kept as they go out, in front of the cache. 0: none are.
+	PriceMemory int64
 
 	// How long prices, charts by interval, and metrics are served from the cache.
 	PriceTTL, DailyTTL, HourlyTTL, OnChainTTL time.Duration
@@ -68,6 +73,7 @@ func NewService(o Options) *Service {
 	}
 	s.currencyList = strings.Join(names, ", ")
 	s.refusals.now = o.Now
+	s.board.prices = int(o.PriceMemory / priceBytes / int64(len(s.board.shards)))
 	return s
 }
 

@@ -44,7 +44,7 @@ func (s *server) exported(query string) []logLine {
 	return readLines(s.t, strings.NewReader(r.body))
 }
 
-func readLines(t *testing.T, r io.Reader) []logLine {
+func readLines(t testing.TB, r io.Reader) []logLine {
 	t.Helper()
 	var lines []logLine
 	if err := scanLines(r, func(line []byte) error {

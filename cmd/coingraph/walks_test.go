@@ -1,0 +1,163 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/coingraph/coingraph/fetch/simulator"
+)
+
+// walk is a warm question: the values are in this process's memory.
+type walk struct {
+	name, document string
+	variables      func(i int) map[string]any // of the i-th operation
+	path           func(i int) string         // of a GET; nil: it is GraphQL
+}
+
+const allPriceFields = "asset { id } currency price marketCap volume24h change24h lastUpdatedAt fetchedAt source stale"
+
+// walks are those whose cost is kept.
+func walks() []walk {
+	var assets []string
+	for _, a := range simulator.Assets()[:60] {
+		assets = append(assets, a.ID)
+	}
+	return []walk{
+		{
+			name: "W1", document: "query Price($asset: ID!, $currency: Currency!) { simplePrice(assets: [$asset], currencies: [$currency]) { " + allPriceFields + " } }",
+			variables: func(i int) map[string]any { return map[string]any{"asset": assets[i%60], "currency": "USD"} },
+		},
+		{
+			name: "W2", document: "query Prices($assets: [ID!]!, $currencies: [Currency!]!) { simplePrice(assets: $assets, currencies: $currencies) { " + allPriceFields + " } }",
+			variables: func(i int) map[string]any {
+				return map[string]any{"assets": assets[i%10 : i%10+50], "currencies": []string{"USD", "EUR", "GBP", "JPY"}}
+			},
+		},
+		{
+			name: "W3", document: "query Chart($asset: ID!, $days: Days!) { marketChart(asset: $asset, interval: DAILY, days: $days) { timestamps prices } }",
+			variables: func(i int) map[string]any { return map[string]any{"asset": assets[i%4], "days": 365} },
+		},
+		{
+			name: "W4", document: "query Chart($asset: ID!, $days: Days!) { marketChart(asset: $asset, interval: HOURLY, days: $days) { timestamps prices marketCaps volumes } }",
+			variables: func(i int) map[string]any { return map[string]any{"asset": assets[i%4], "days": 90} },
+		},
+		{
+			name: "W5",
+			document: "query Board($ids: [ID!]) { assets(ids: $ids) { nodes { id price { price marketCap volume24h change24h lastUpdatedAt } " +
+				"chart(interval: DAILY, days: 30) { timestamps prices } } } }",
+			variables: func(i int) map[string]any { return map[string]any{"ids": assets[i%4 : i%4+10]} },
+		},
+		{
+			name: "W4 as objects", document: "query Chart($asset: ID!, $days: Days!) { marketChart(asset: $asset, interval: HOURLY, days: $days) { points { timestamp price marketCap volume } } }",
+			variables: func(i int) map[string]any { return map[string]any{"asset": assets[i%4], "days": 90} },
+		},
+		{name: "simple_price", path: func(i int) string { return "/simple_price?assets=" + assets[i%60] }},
+		{name: "v3", path: func(i int) string {
+			return "/api/v3/simple/price?vs_currencies=usd&include_market_cap=true&ids=" + assets[i%60]
+		}},
+	}
+}
+
+// request is the i-th one.
+func (w walk) request(tb testing.TB, i int) *http.Request {
+	tb.Helper()
+	method, path, body := http.MethodGet, "/graphql", []byte(nil)
+	if w.path != nil {
+		path = w.path(i)
+	} else {
+		method = http.MethodPost
+		var err error
+		if body, err = json.Marshal(map[string]any{"query": w.document, "variables": w.variables(i)}); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	r, err := http.NewRequestWithContext(tb.Context(), method, path, bytes.NewReader(body))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r.RemoteAddr = "127.0.0.1:1234"
+	r.Header.Set("X-API-Key", publicKey)
+	r.Header.Set("Content-Type", plain)
+	return r
+}
+
+// sink is a ResponseWriter that keeps what it is told in place of what was there.
+type sink struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (s *sink) Header() http.Header         { return s.header }
+func (s *sink) WriteHeader(status int)      { s.status = status }
+func (s *sink) Write(b []byte) (int, error) { return s.body.Write(b) }
+
+func (s *sink) reset() {
+	clear(s.header)
+	s.status = http.StatusOK
+	s.body.Reset()
+}
+
+// serveWalk is a function that serves the i-th request of a walk in this process.
+func serveWalk(tb testing.TB, s *server, w walk) func(i int) *sink {
+	const distinct = 60
+	requests := make([]*http.Request, distinct)
+	bodies := make([][]byte, distinct)
+	for i := range requests {
+		requests[i] = w.request(tb, i)
+		bodies[i] = new(bytes.Buffer).Bytes()
+		if requests[i].GetBody != nil {
+			b, err := requests[i].GetBody()
+			if err != nil {
+				tb.Fatal(err)
+			}
+			var read bytes.Buffer
+			if _, err := read.ReadFrom(b); err != nil {
+				tb.Fatal(err)
+			}
+			bodies[i] = read.Bytes()
+		}
+	}
+	out, reader := &sink{header: make(http.Header)}, bytes.NewReader(nil)
+	return func(i int) *sink {
+		out.reset()
+		r := requests[i%distinct]
+		reader.Reset(bodies[i%distinct])
+		r.Body = nopCloser{reader}
+		s.app.handler.ServeHTTP(out, r)
+		if out.status != http.StatusOK || strings.HasPrefix(out.body.String(), `{"errors"`) {
+			tb.Fatalf("%s: %d %.300s", w.name, out.status, out.body.String())
+		}
+		return out
+	}
+}
+
+type nopCloser struct{ *bytes.Reader }
+
+func (nopCloser) Close() error { return nil }
+
+// BenchmarkWalks asks in this process, without a network.
+func BenchmarkWalks(b *testing.B) {
+	for _, c := range []struct{ name, answers string }{{"warm", "0"}, {"hot", "16MiB"}} {
+		s := start(b, map[string]string{"ANSWER_CACHE": c.answers, "PRICE_TTL": "1h"})
+		for _, w := range walks() {
+			b.Run(fmt.Sprintf("%s/%s", c.name, w.name), func(b *testing.B) {
+				serve := serveWalk(b, s, w)
+				for i := range 200 {
+					serve(i)
+				}
+				s.log.off = true
+				b.ReportAllocs()
+				for i := 0; b.Loop(); i++ {
+					serve(i)
+				}
+				b.SetBytes(int64(serve(0).body.Len()))
+			})
+		}
+		s.stop()
+	}
+}
