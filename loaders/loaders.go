@@ -76,6 +76,29 @@ func (l *Loaders) Prices(ctx context.Context, pairs []market.Pair, fresh market.
 	return loadAll(ctx, l.prices, keys)
 }
 
+// KeepPrices remembers answers that were looked up elsewhere, so that nobody looks them up again for this request.
+func (l *Loaders) KeepPrices(pairs []market.Pair, fresh market.Freshness, answers []market.Answer[*market.Price]) {
+	for i, p := range pairs {
+		l.prices.Prime(priceKey{p, fresh}, answers[i])
+	}
+}
+
+// KeepCharts is likewise.
+func (l *Loaders) KeepCharts(requests []market.ChartRequest, answers []market.Answer[*market.Chart]) {
+	keep(l.charts, requests, answers)
+}
+
+// KeepMetrics is likewise.
+func (l *Loaders) KeepMetrics(requests []market.MetricRequest, answers []market.Answer[*market.MetricSeries]) {
+	keep(l.metrics, requests, answers)
+}
+
+func keep[V any](loader *dataloadgen.Loader[seriesKey, market.Answer[V]], requests []market.SeriesRequest, answers []market.Answer[V]) {
+	for i, r := range requests {
+		loader.Prime(seriesKey{r, market.Freshness{}}, answers[i])
+	}
+}
+
 // Charts answers for the requests, index by index.
 func (l *Loaders) Charts(ctx context.Context, requests []market.ChartRequest, fresh market.Freshness) []market.Answer[*market.Chart] {
 	if answers, ok := l.market.ChartsInMemory(ctx, requests); ok {

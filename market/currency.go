@@ -1,7 +1,7 @@
 package market
 
 import (
-	"fmt"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -41,10 +41,21 @@ func (c Currency) MarshalGQL(w io.Writer) {
 // UnmarshalGQL reads the GraphQL enum value. The schema's enum has already refused all others.
 func (c *Currency) UnmarshalGQL(v any) error {
 	s, _ := v.(string)
-	parsed, ok := ParseCurrency(s)
-	if !ok || s != strings.ToUpper(s) {
-		return fmt.Errorf("not a currency")
+	parsed, ok := enumCurrencies[s]
+	if !ok {
+		return errCurrency
 	}
 	*c = parsed
 	return nil
 }
+
+var errCurrency = errors.New("not a currency")
+
+// enumCurrencies are the currencies by their GraphQL enum values.
+var enumCurrencies = func() map[string]Currency {
+	byEnum := make(map[string]Currency, len(allCurrencies))
+	for _, c := range AllCurrencies() {
+		byEnum[strings.ToUpper(string(c))] = c
+	}
+	return byEnum
+}()

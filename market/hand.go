@@ -14,11 +14,19 @@ type Hand struct {
 	now     time.Time
 	places  []*boardPlace
 	ending  []Pair
+	charts  []ChartRequest
+	metrics []MetricRequest
 	expires time.Time
+	all     *snapshot // the catalogue
 }
 
 // AtHand begins an answer.
-func (s *Service) AtHand() *Hand { return &Hand{service: s, now: s.opts.Now()} }
+func (s *Service) AtHand() *Hand {
+	return &Hand{service: s, now: s.opts.Now(), all: s.catalogue.current.Load()}
+}
+
+// Now is when the answer was begun.
+func (h *Hand) Now() time.Time { return h.now }
 
 // Price is the pair's price, fresh by the rule for everybody; nil: it is not at hand, which says nothing of whether there
 // is one. Asset must be the present id: an old one is never at hand.
@@ -36,6 +44,9 @@ func (h *Hand) Price(p Pair) *Price {
 	return price
 }
 
+// Series are the charts and metrics that the answer has too. They count as asked for already.
+func (h *Hand) Series(charts []ChartRequest, metrics []MetricRequest) { h.charts, h.metrics = charts, metrics }
+
 // Until bounds how long the answer may be used again.
 func (h *Hand) Until(t time.Time) {
 	if h.expires.IsZero() || t.Before(h.expires) {
@@ -43,19 +54,37 @@ func (h *Hand) Until(t time.Time) {
 	}
 }
 
-// Expires is until when the answer may be used again: nothing in it is then due for renewal. It is past where something is
-// already, and zero for an answer that nothing was taken for.
+// answersFor bounds how long an answer is used again, whatever the TTL of what is in it: so soon does a chart that was
+// mended meanwhile (a refresh, a backfill, a point released from quarantine) show everywhere.
+const answersFor = 10 * time.Second
+
+// Usable tells whether the answer may be used again: nothing in it is due for renewal, and the catalogue is the same.
+func (h *Hand) Usable(now time.Time) bool {
+	return now.Before(h.expires) && now.Sub(h.now) < answersFor && h.all == h.service.catalogue.current.Load()
+}
+
+// Expires is when the first of what is in the answer is due for renewal; zero: nothing is in it.
 func (h *Hand) Expires() time.Time { return h.expires }
 
 // Use notes that the answer is given to somebody: its prices were asked for, and what is due for renewal is renewed behind
 // the caller's back.
 func (h *Hand) Use(ctx context.Context) {
-	h.Again(ctx, h.now)
+	h.touch(ctx, h.now)
 	h.service.renew(ctx, h.ending)
 }
 
 // Again notes that the answer is given to somebody else, at the time given.
 func (h *Hand) Again(ctx context.Context, now time.Time) {
+	h.touch(ctx, now)
+	s, tally := h.service, telemetry.TallyOf(ctx)
+	s.demand.series(h.charts)
+	s.demand.series(h.metrics)
+	s.opts.Metrics.CacheHits(telemetry.Memory, "chart", len(h.charts))
+	s.opts.Metrics.CacheHits(telemetry.Memory, "onchain", len(h.metrics))
+	tally.Served(telemetry.Memory, len(h.charts)+len(h.metrics))
+}
+
+func (h *Hand) touch(ctx context.Context, now time.Time) {
 	for _, at := range h.places {
 		at.touch(now)
 	}

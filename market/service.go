@@ -77,6 +77,9 @@ func NewService(o Options) *Service {
 	return s
 }
 
+// Serves tells whether the currency may be asked for.
+func (s *Service) Serves(c Currency) bool { return s.whitelist[c] }
+
 // Currencies is the whitelist, in its configured order.
 func (s *Service) Currencies() []Currency { return s.opts.Currencies }
 

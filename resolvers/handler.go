@@ -37,6 +37,10 @@ type GraphQL struct {
 	opts     GraphQLOptions
 	tokens   int // the parser's limit: the largest of any tier
 	log      *slog.Logger
+
+	documents documents
+	persisted graphql.Cache[string] // texts of automatic persisted queries by their hash
+	answers   *answers              // nil: none are kept
 }
 
 // GraphQLOptions are the settings of [NewGraphQL].
@@ -46,11 +50,14 @@ type GraphQLOptions struct {
 	OpenIntrospection bool // for everybody; otherwise for admins only
 	Log               *slog.Logger
 	Metrics           *telemetry.Metrics // nil: none are kept
+	AnswerCache       int64              // bytes of finished answers that are kept; 0: none
 }
 
 // NewGraphQL assembles the GraphQL server.
 func NewGraphQL(r *Resolver, o GraphQLOptions) *GraphQL {
-	g := &GraphQL{resolver: r, opts: o, log: o.Log}
+	g := &GraphQL{
+		resolver: r, opts: o, log: o.Log, documents: newDocuments(), persisted: lru.New[string](cachedPersisted), answers: newAnswers(o.AnswerCache),
+	}
 	g.executor = executor.New(graph.NewExecutableSchema(graph.Config{
 		Resolvers:  r,
 		Directives: directives(),
@@ -61,13 +68,13 @@ func NewGraphQL(r *Resolver, o GraphQLOptions) *GraphQL {
 	}
 	g.executor.SetParserTokenLimit(g.tokens)
 	g.executor.SetDisableSuggestion(true)
-	g.executor.SetQueryCache(lru.New[*ast.QueryDocument](cachedDocuments))
+	g.executor.SetQueryCache(g.documents.parsed)
 	g.executor.SetErrorPresenter(g.present)
 	g.executor.SetRecoverFunc(func(ctx context.Context, p any) error {
 		g.log.ErrorContext(ctx, "panic in a resolver", "event", "panic", "panic", p, "stack", string(debug.Stack()))
 		return fault.Wrap(fault.Internal, fmt.Errorf("panic: %v", p))
 	})
-	g.executor.Use(extension.AutomaticPersistedQuery{Cache: lru.New[string](cachedPersisted)})
+	g.executor.Use(extension.AutomaticPersistedQuery{Cache: g.persisted})
 	g.executor.Use(introspection{open: o.OpenIntrospection})
 	g.executor.Use(arguments{r})
 	g.executor.Use(observer{o.Metrics})
@@ -82,15 +89,28 @@ type Result struct {
 	// Operation names the operation in the log: its name, if it has one, and its document's hash.
 	Operation string
 
-	cost map[string]any
+	// Body is the whole answer, where it was written at once; Response is nil then.
+	Body []byte
+
+	cost   map[string]any
+	answer *answer // nil: nobody may use it again
 }
 
 // Do executes an operation. A read-only one may be a query only.
 func (g *GraphQL) Do(ctx context.Context, params *graphql.RawParams, readOnly bool) Result {
+	limits := g.limits(auth.ActorOf(ctx).Tier)
+	result, charged, done := g.quick(ctx, params, limits)
+	if done {
+		return result
+	}
+	return g.execute(ctx, params, limits, readOnly, charged)
+}
+
+// execute has gqlgen's executor answer. charged tells that the operation's units are taken already.
+func (g *GraphQL) execute(ctx context.Context, params *graphql.RawParams, limits QueryLimits, readOnly, charged bool) Result {
 	ctx = graphql.StartOperationTrace(ctx)
 	hash := documentHash(params.Query)
 	result := Result{Operation: operationName(params.OperationName, hash)}
-	limits := g.limits(auth.ActorOf(ctx).Tier)
 	if limits.Tokens < g.tokens {
 		if err := checkTokens(params.Query, limits.Tokens); err != nil {
 			return g.refuse(ctx, result, gqlerror.List{{Err: err}})
@@ -105,19 +125,19 @@ func (g *GraphQL) Do(ctx context.Context, params *graphql.RawParams, readOnly bo
 		locate(params.Query, errs)
 		return g.refuse(ctx, result, errs)
 	}
-	result.Operation = operationName(op.Operation.Name, hash)
+	result.Operation = operationName(op.Operation.Name, documentHash(op.RawQuery)) // which may have been named by its hash
 	if readOnly && op.Operation.Operation != ast.Query {
 		return g.refuse(ctx, result, gqlerror.List{{Err: fault.New(fault.MethodNotAllowed, "a GET may carry a query only: send this operation with POST")}})
 	}
 
 	w := measure(op.Operation, op.Variables, limits, g.opts.Now())
-	result.cost = map[string]any{"value": w.cost, "limit": limits.Cost, "units": w.unitsByName()}
+	result.cost = costOf(&w, limits)
 	err := w.exceeds(limits)
 	if dry, _ := params.Extensions["dryRun"].(bool); dry && err == nil {
 		result.Response = &graphql.Response{Data: json.RawMessage("null")}
 		return result.withCost()
 	}
-	if err == nil {
+	if err == nil && !charged {
 		err = g.resolver.charge(ctx, w.units)
 	}
 	if err != nil {
@@ -150,6 +170,11 @@ func (g *GraphQL) refuse(ctx context.Context, result Result, errs gqlerror.List)
 	result.Response = g.executor.DispatchError(ctx, errs[:min(len(errs), maxErrors)])
 	result.Refused = fault.Of(result.Errors[0])
 	return result.withCost()
+}
+
+// costOf is what an answer says of an operation's cost.
+func costOf(w *work, limits QueryLimits) map[string]any {
+	return map[string]any{"value": w.cost, "limit": limits.Cost, "units": w.unitsByName()}
 }
 
 // withCost says in the answer what the operation costs, if it got as far as that.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"mime"
 	"net/http"
@@ -17,6 +16,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 
 	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/resolvers"
 )
 
 // GraphQL over HTTP, https://graphql.github.io/graphql-over-http/draft/: gqlgen's own transports echo bodies in errors,
@@ -39,20 +39,35 @@ func (h *Handler) graphQL(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, err)
 		return
 	}
-	var params *graphql.RawParams
-	if r.Method == http.MethodPost {
-		params, err = readPost(r)
-	} else {
-		params, err = readGet(r)
+	post, text := r.Method == http.MethodPost, []byte(r.URL.RawQuery)
+	if post {
+		if text, err = readBody(r); err != nil {
+			h.fail(w, r, err)
+			return
+		}
 	}
-	if err != nil {
-		h.fail(w, r, err)
+	asked := h.opts.GraphQL.Asked(r.Context(), text)
+	result, variables, again := h.opts.GraphQL.Again(r.Context(), asked)
+	if !again {
+		read := readGet
+		if post {
+			read = func(*http.Request) (*graphql.RawParams, error) { return readOperation(text) }
+		}
+		params, err := read(r)
+		if err != nil {
+			h.fail(w, r, err)
+			return
+		}
+		params.Headers = r.Header
+		result, variables = h.opts.GraphQL.Do(r.Context(), params, !post), shapeOf(params.Variables)
+		h.opts.GraphQL.Keep(asked, result, variables)
+	}
+	l := lineOf(r)
+	l.operation, l.variables = result.Operation, variables
+	if result.Body != nil {
+		h.writeAnswer(w, r, media, result)
 		return
 	}
-	params.Headers = r.Header
-	result := h.opts.GraphQL.Do(r.Context(), params, r.Method != http.MethodPost)
-	l := lineOf(r)
-	l.operation, l.variables = result.Operation, shapeOf(params.Variables)
 	status := http.StatusOK
 	if f := result.Refused; f != nil {
 		note(r, f)
@@ -125,12 +140,34 @@ func writeResult(w http.ResponseWriter, media string, status int, resp *graphql.
 	if header.Get("Cache-Control") == "" {
 		header.Set("Cache-Control", "private, no-store")
 	}
-	header.Set("Vary", "X-API-Key, Authorization, Accept")
-	header.Set("Content-Type", media+"; charset=utf-8")
+	header.Set("Vary", graphQLVary)
+	header.Set("Content-Type", contentTypes[media])
 	header.Set("Content-Length", strconv.Itoa(body.Len()))
 	w.WriteHeader(status)
 	_, _ = w.Write(body.Bytes())
 }
+
+// writeAnswer writes an answer that is finished. One to a GET may be kept until the first of its values is due for renewal, by
+// the caller alone, as any answer with data: a POST's may not (https://www.rfc-editor.org/rfc/rfc9110#section-9.3.3).
+func (h *Handler) writeAnswer(w http.ResponseWriter, r *http.Request, media string, result resolvers.Result) {
+	header := w.Header()
+	if until := result.FreshUntil(); r.Method != http.MethodPost && !until.IsZero() {
+		_ = h.data(w, r, rendering{media: media + "; charset=utf-8", body: result.Body, freshUntil: until, vary: []string{"Accept"}, etag: result.Tag(entityTag)})
+		return
+	}
+	h.rateHeaders(w, r)
+	header.Set("Cache-Control", "private, no-store")
+	header.Set("Vary", graphQLVary)
+	header.Set("Content-Type", contentTypes[media])
+	header.Set("Content-Length", strconv.Itoa(len(result.Body)))
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(result.Body)
+}
+
+// contentTypes are the media types as headers.
+var contentTypes = map[string]string{plainJSON: plainJSON + "; charset=utf-8", responseJSON: responseJSON + "; charset=utf-8"}
+
+const graphQLVary = "X-API-Key, Authorization, Accept"
 
 // negotiate chooses the media type of the answer; */* and nothing at all are application/json.
 func negotiate(accept []string) (string, error) {
@@ -145,9 +182,14 @@ func invalid(field, message string) error {
 	return fault.Invalid(fault.Field{Field: field, Message: message})
 }
 
-func readPost(r *http.Request) (*graphql.RawParams, error) {
+// readBody reads the body of a POST, which must be JSON.
+func readBody(r *http.Request) ([]byte, error) {
 	// Joined: two headers are no media type, rather than whichever of them a proxy did not look at.
-	media, params, err := mime.ParseMediaType(strings.Join(r.Header.Values("Content-Type"), ","))
+	contentType := strings.Join(r.Header.Values("Content-Type"), ",")
+	media, params, err := contentType, map[string]string(nil), error(nil)
+	if contentType != plainJSON {
+		media, params, err = mime.ParseMediaType(contentType)
+	}
 	if err != nil || media != plainJSON {
 		return nil, fault.New(fault.UnsupportedMediaType, "the body must be %s", plainJSON)
 	}
@@ -157,7 +199,9 @@ func readPost(r *http.Request) (*graphql.RawParams, error) {
 	if encoding := strings.Join(r.Header.Values("Content-Encoding"), ","); encoding != "" && encoding != "identity" {
 		return nil, fault.New(fault.UnsupportedMediaType, "the body must not be compressed")
 	}
-	body, err := io.ReadAll(r.Body)
+	body := make([]byte, 0, max(512, min(r.ContentLength+1, 64<<10))) // one more: that is how the end is found
+	buffer := bytes.NewBuffer(body)
+	_, err = buffer.ReadFrom(r.Body)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -165,6 +209,10 @@ func readPost(r *http.Request) (*graphql.RawParams, error) {
 	case err != nil:
 		return nil, &fault.Error{Kind: fault.BadInput, Message: "the body could not be read", Cause: err}
 	}
+	return buffer.Bytes(), nil
+}
+
+func readOperation(body []byte) (*graphql.RawParams, error) {
 	if trimmed := bytes.TrimLeft(body, " \t\r\n"); len(trimmed) > 0 && trimmed[0] == '[' {
 		return nil, invalid(wholeBody, "must be one operation: batches are not served")
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/99designs/gqlgen/graphql"
+
 	"github.com/coingraph/coingraph/fault"
 )
 
@@ -269,4 +271,13 @@ func TestIfNoneMatch(t *testing.T) {
 			t.Errorf("%s: %v", value, got)
 		}
 	}
+}
+
+// readPost reads a POST from its header to its operation.
+func readPost(r *http.Request) (*graphql.RawParams, error) {
+	body, err := readBody(r)
+	if err != nil {
+		return nil, err
+	}
+	return readOperation(body)
 }

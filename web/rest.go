@@ -204,11 +204,15 @@ type rendering struct {
 	fetchedAt  time.Time // zero: nobody was asked for it
 	freshUntil time.Time // when the first of what is in it expires
 	vary       []string  // the request headers that it depends on, beside those of credentials
+	etag       string    // the body's; "": it is made
 }
 
 // data answers with a body that may be kept until it expires, by the caller alone: https://www.rfc-editor.org/rfc/rfc9111
 func (h *Handler) data(w http.ResponseWriter, r *http.Request, a rendering) error {
-	etag, now := entityTag(a.body), h.now()
+	etag, now := a.etag, h.now()
+	if etag == "" {
+		etag = entityTag(a.body)
+	}
 	left := max(0, int(math.Floor(a.freshUntil.Sub(now).Seconds())))
 	header := w.Header()
 	header.Set("Cache-Control", "private, max-age="+strconv.Itoa(left))

@@ -100,8 +100,10 @@ func Open(cfg config.Config, o AppOptions) (_ *App, err error) {
 	}
 	a.market = market.NewService(market.Options{
 		Store: a.store, Source: a.source, Documents: a.source, Cache: answers, Leases: leases, Currencies: currencies, Now: o.Now, Log: o.Log,
-		Guard:    market.Guard{Factor: float64(cfg.SpikeFactor)},
-		PriceTTL: cfg.TTL.Price, DailyTTL: cfg.TTL.ChartDaily, HourlyTTL: cfg.TTL.ChartHourly, OnChainTTL: cfg.TTL.OnChain, Budget: cfg.RequestTimeout,
+		Guard:       market.Guard{Factor: float64(cfg.SpikeFactor)},
+		Metrics:     a.observed.metrics,
+		PriceMemory: cfg.MemoryCache / 4,
+		PriceTTL:    cfg.TTL.Price, DailyTTL: cfg.TTL.ChartDaily, HourlyTTL: cfg.TTL.ChartHourly, OnChainTTL: cfg.TTL.OnChain, Budget: cfg.RequestTimeout,
 	})
 	if err := a.openJobs(o); err != nil {
 		return nil, err
@@ -125,6 +127,7 @@ func Open(cfg config.Config, o AppOptions) (_ *App, err error) {
 		Resolver: resolver,
 		GraphQL: resolvers.NewGraphQL(resolver, resolvers.GraphQLOptions{
 			OpenIntrospection: cfg.Env == config.Dev, Limits: queryLimitsOf(cfg.QueryLimits), Now: o.Now, Log: o.Log, Metrics: a.observed.metrics,
+			AnswerCache: cfg.AnswerCache,
 		}),
 		Callers: callers, Strangers: web.NewAddressLimit(cfg.AddressLimit.Max, cfg.AddressLimit.Per),
 		Sink: a.observed.sink, Log: o.Log, Metrics: a.observed.metrics, Traces: o.Traces, MetricsPage: a.metricsPage(), OpenMetrics: cfg.Env == config.Dev,
@@ -287,7 +290,7 @@ func (a *App) checks() map[string]func(context.Context) error {
 
 // openCache opens the cache and, where replicas may share it, their leases.
 func (a *App) openCache() (market.Cache, market.Leases, error) {
-	memory := cache.NewMemory(cache.MemoryOptions{MaxBytes: max(1, a.cfg.MemoryCache)})
+	memory := cache.NewMemory(cache.MemoryOptions{MaxBytes: max(1, a.cfg.MemoryCache-a.cfg.MemoryCache/4)})
 	if !a.cfg.RedisURL.IsSet() {
 		return cache.NewObserved(memory, a.observed.metrics), nil, nil
 	}

@@ -1,0 +1,317 @@
+package resolvers
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/handler/lru"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/lexer"
+
+	"github.com/coingraph/coingraph/auth"
+	"github.com/coingraph/coingraph/limit"
+	"github.com/coingraph/coingraph/loaders"
+	"github.com/coingraph/coingraph/market"
+	"github.com/coingraph/coingraph/resolvers/compiled"
+	"github.com/coingraph/coingraph/telemetry"
+)
+
+// document is what is known of a document that was parsed and validated before.
+type document struct {
+	operation *compiled.Operation // nil: the executor's
+	fields    []string            // its root fields
+	label     string              // names it in the log
+	tokens    int
+}
+
+// documents finds them by their text.
+type documents struct {
+	parsed   graphql.Cache[*ast.QueryDocument] // the executor's, which puts in what is valid
+	compiled *lru.LRU[*document]
+}
+
+func newDocuments() documents {
+	return documents{lru.New[*ast.QueryDocument](cachedDocuments), lru.New[*document](cachedDocuments)}
+}
+
+// find is the document of the text, if it has one operation, which has a compiled form; nil: it is the executor's.
+func (d documents) find(ctx context.Context, query, operation string) *document {
+	found, ok := d.compiled.Get(ctx, query)
+	if !ok {
+		parsed, ok := d.parsed.Get(ctx, query)
+		if !ok {
+			return nil // new, or not valid
+		}
+		found = &document{}
+		if len(parsed.Operations) == 1 {
+			found.operation = compiled.Compile(parsed.Operations[0])
+		}
+		if o := found.operation; o != nil {
+			found.fields, found.label, found.tokens = o.Fields(), operationName(o.Name(), documentHash(query)), tokensOf(query)
+		}
+		d.compiled.Add(ctx, query, found)
+	}
+	if found.operation == nil || operation != "" && operation != found.operation.Name() {
+		return nil
+	}
+	return found
+}
+
+// tokensOf counts the tokens of a document that parses.
+func tokensOf(query string) int {
+	lex, n := lexer.New(&ast.Source{Input: query}), 0
+	for {
+		token, err := lex.ReadToken()
+		if err != nil || token.Kind == lexer.EOF {
+			return n
+		}
+		n++
+	}
+}
+
+// quick answers an operation that has a compiled form. It is not done where the executor has to: then charged tells
+// whether the operation's units are taken already, and what was looked up lies ready in the request's loaders.
+func (g *GraphQL) quick(ctx context.Context, params *graphql.RawParams, limits QueryLimits) (result Result, charged, done bool) {
+	query, ok := g.textOf(ctx, params)
+	if !ok {
+		return result, false, false
+	}
+	doc := g.documents.find(ctx, query, params.OperationName)
+	if doc == nil {
+		return result, false, false
+	}
+	service := g.resolver.Market
+	hand := service.AtHand()
+	q := doc.operation.Bind(service, params.Variables, hand.Now())
+	if q == nil || !limits.allow(doc, q) || g.renamed(q) {
+		return result, false, false
+	}
+	result.Operation = doc.label
+	look := lookUp{resolver: g.resolver, question: q, hand: hand, fresh: g.resolver.freshness(ctx, q.Freshness)}
+	look.atHand()
+	if err := g.resolver.charge(ctx, q.Units); err != nil {
+		result.cost = costOf(&work{units: q.Units, cost: q.Cost}, limits)
+		return g.refuse(ctx, result, gqlerror.List{{Err: err}}), true, true
+	}
+	observed := g.observeFields(ctx, doc.fields)
+	if !look.rest(ctx) {
+		return result, true, false // whose fields are observed there
+	}
+	result.Body = q.Append(append(make([]byte, 0, look.size()), `{"data":`...), &look.found)
+	result.Body = appendCost(result.Body, q, limits)
+	hand.Use(ctx)
+	observed()
+	result.answer = &answer{body: result.Body, hand: hand, units: q.Units, fields: doc.fields, operation: doc.label, value: q.Cost, limits: limits, lasting: look.lasting}
+	return result, true, true
+}
+
+// textOf is the document's text, which a client may name by its hash.
+func (g *GraphQL) textOf(ctx context.Context, params *graphql.RawParams) (string, bool) {
+	switch {
+	case len(params.Extensions) == 0:
+		return params.Query, true
+	case len(params.Extensions) > 1 || params.Query != "":
+		return "", false
+	}
+	persisted, _ := params.Extensions["persistedQuery"].(map[string]any)
+	hash, _ := persisted["sha256Hash"].(string)
+	if version, err := integer("version", persisted["version"]); err != nil || version == nil || *version != 1 {
+		return "", false
+	}
+	return g.persisted.Get(ctx, hash)
+}
+
+// allow tells whether the operation is within the limits; what it exceeds is the executor's to say.
+func (l QueryLimits) allow(doc *document, q *compiled.Question) bool {
+	within := func(most, have int) bool { return most <= 0 || have <= most }
+	o := doc.operation
+	return within(l.Tokens, doc.tokens) && within(l.Depth, o.Depth) && within(l.Aliases, o.Aliases) && within(l.Selections, o.Selections) && within(l.Cost, q.Cost)
+}
+
+// renamed tells whether an asset is asked for by an old id, which the answer has to say.
+func (g *GraphQL) renamed(q *compiled.Question) bool {
+	old := func(id string) bool { _, old := g.resolver.Market.RenamedTo(id); return old }
+	return slices.ContainsFunc(q.Assets, old) ||
+		slices.ContainsFunc(q.Pairs, func(p market.Pair) bool { return old(p.Asset) }) ||
+		slices.ContainsFunc(q.Charts, func(r market.ChartRequest) bool { return old(r.Asset) }) ||
+		slices.ContainsFunc(q.Metrics, func(r market.MetricRequest) bool { return old(r.Asset) })
+}
+
+// observeFields begins to measure and trace root fields, and gives what ends it.
+func (g *GraphQL) observeFields(ctx context.Context, names []string) (done func()) {
+	start := time.Now()
+	spans := make([]telemetry.Span, len(names))
+	for i, name := range names {
+		_, spans[i] = telemetry.StartSpan(ctx, name, "graphql.field", name)
+	}
+	return func() {
+		took := time.Since(start)
+		for i, name := range names {
+			g.opts.Metrics.Field(name, "", took)
+			spans[i].End(nil)
+		}
+	}
+}
+
+// lookUp finds what a question asks for.
+type lookUp struct {
+	resolver *Resolver
+	question *compiled.Question
+	hand     *market.Hand
+	fresh    market.Freshness
+	found    compiled.Found
+	lacking  []int // pairs that are not at hand
+	lasting  bool  // all of it is as it will be until it expires
+}
+
+// atHand takes the prices that are at hand.
+func (l *lookUp) atHand() {
+	pairs := l.question.Pairs
+	l.found.Prices = make([]*market.Price, len(pairs))
+	l.lasting = l.question.Freshness == nil
+	for i, p := range pairs {
+		if l.fresh.MaxAge == 0 {
+			l.found.Prices[i] = l.hand.Price(p)
+		}
+		if l.found.Prices[i] == nil {
+			l.lacking = append(l.lacking, i)
+		}
+	}
+	l.lasting = l.lasting && l.lacking == nil
+}
+
+// rest looks up what is not at hand: prices, charts and metrics side by side. It is false where something could not be
+// found; then all answers lie ready in the request's loaders.
+func (l *lookUp) rest(ctx context.Context) bool {
+	q, service := l.question, l.resolver.Market
+	for _, id := range q.Assets {
+		asset, err := service.Asset(ctx, id)
+		if err != nil {
+			return false
+		}
+		l.found.Assets = append(l.found.Assets, asset)
+	}
+	var group sync.WaitGroup
+	prices, charts, metrics := true, true, true
+	tasks := make([]func(), 0, 3)
+	if len(l.lacking) > 0 {
+		tasks = append(tasks, func() { prices = l.prices(ctx) })
+	}
+	if len(q.Charts) > 0 {
+		answers, ok := service.ChartsInMemory(ctx, q.Charts)
+		if ok {
+			l.found.Charts, charts = values(answers)
+		} else {
+			l.lasting = false
+			tasks = append(tasks, func() {
+				answers := service.Charts(ctx, q.Charts, market.Freshness{})
+				if l.found.Charts, charts = values(answers); !charts {
+					loaders.Of(ctx).KeepCharts(q.Charts, answers)
+				}
+			})
+		}
+	}
+	if len(q.Metrics) > 0 {
+		answers, ok := service.MetricsInMemory(ctx, q.Metrics)
+		if ok {
+			l.found.Metrics, metrics = values(answers)
+		} else {
+			l.lasting = false
+			tasks = append(tasks, func() {
+				answers := service.Metrics(ctx, q.Metrics, market.Freshness{})
+				if l.found.Metrics, metrics = values(answers); !metrics {
+					loaders.Of(ctx).KeepMetrics(q.Metrics, answers)
+				}
+			})
+		}
+	}
+	for i, task := range tasks {
+		if i < len(tasks)-1 {
+			group.Go(task)
+			continue
+		}
+		task() // the last one in this goroutine: mostly it is the only one
+	}
+	group.Wait()
+	if !prices || !charts || !metrics {
+		return false
+	}
+	for _, c := range l.found.Charts {
+		l.hand.Until(c.FreshUntil)
+	}
+	for _, m := range l.found.Metrics {
+		l.hand.Until(m.FreshUntil)
+	}
+	l.hand.Series(q.Charts, q.Metrics)
+	return true
+}
+
+func (l *lookUp) prices(ctx context.Context) bool {
+	pairs := make([]market.Pair, len(l.lacking))
+	for i, at := range l.lacking {
+		pairs[i] = l.question.Pairs[at]
+	}
+	answers, ok := l.resolver.Market.Prices(ctx, pairs, l.fresh), true
+	for i, a := range answers {
+		l.found.Prices[l.lacking[i]] = a.Value
+		ok = ok && a.Err == nil
+	}
+	if !ok {
+		loaders.Of(ctx).KeepPrices(pairs, l.fresh, answers)
+	}
+	return ok
+}
+
+// values are the answers' values; not ok if one of them is an error.
+func values[T any](answers []market.Answer[*T]) ([]*T, bool) {
+	all := make([]*T, len(answers))
+	for i, a := range answers {
+		if a.Err != nil {
+			return nil, false
+		}
+		all[i] = a.Value
+	}
+	return all, true
+}
+
+// size is about how long the answer will be.
+func (l *lookUp) size() int {
+	const perValue, rest = 20, 512
+	return l.question.Cost*perValue + rest
+}
+
+// appendCost appends what the operation costs, as encoding/json writes Result.cost.
+func appendCost(b []byte, q *compiled.Question, limits QueryLimits) []byte {
+	b = append(b, `,"extensions":{"cost":{"limit":`...)
+	b = strconv.AppendInt(b, int64(limits.Cost), 10)
+	b = append(b, `,"units":{`...)
+	first := true
+	for _, e := range endpointsByName {
+		if q.Units[e] == 0 {
+			continue
+		}
+		if !first {
+			b = append(b, ',')
+		}
+		first = false
+		b = append(append(append(b, '"'), e.String()...), `":`...)
+		b = strconv.AppendInt(b, int64(q.Units[e]), 10)
+	}
+	b = append(b, `},"value":`...)
+	b = strconv.AppendInt(b, int64(q.Cost), 10)
+	return append(b, "}}}"...)
+}
+
+// endpointsByName are the meters, ascending by name.
+var endpointsByName = []limit.Endpoint{limit.LogExport, limit.MarketChart, limit.OnChainMetric, limit.SimplePrice}
+
+// roleOf is the caller's role and tier, which an answer is kept for.
+func roleOf(ctx context.Context) (auth.Role, string) {
+	actor := auth.ActorOf(ctx)
+	return actor.Role, actor.Tier
+}
