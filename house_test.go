@@ -56,8 +56,10 @@ var arrows = map[string][]string{
 
 	"fetch/wire/wiretest": {"market", "fault", "fetch/wire"},
 
+	"resolvers/compiled": {"market", "limit", "relay"},
+
 	"graph":       {"market", "auth", "audit", "limit", "bill", "jobs", "relay"},
-	"resolvers":   {"graph", "loaders", "market", "auth", "limit", "audit", "bill", "jobs", "fault", "relay"},
+	"resolvers":   {"resolvers/compiled", "graph", "loaders", "market", "auth", "limit", "audit", "bill", "jobs", "fault", "relay"},
 	"web":         {"web/gecko", "web/openapi", "resolvers", "market", "auth", "limit", "audit", "fault"},
 	"web/gecko":   {},
 	"web/openapi": {},

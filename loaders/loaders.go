@@ -6,6 +6,7 @@ package loaders
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/vikstrous/dataloadgen"
@@ -19,10 +20,21 @@ const wait = 500 * time.Microsecond
 
 // Loaders are one request's look-ups.
 type Loaders struct {
-	market  *market.Service
+	market *market.Service
+	once   sync.Once // what follows is made when memory does not suffice, which is seldom
+	loaders
+}
+
+type loaders struct {
 	prices  *dataloadgen.Loader[priceKey, market.Answer[*market.Price]]
 	charts  *dataloadgen.Loader[seriesKey, market.Answer[*market.Chart]]
 	metrics *dataloadgen.Loader[seriesKey, market.Answer[*market.MetricSeries]]
+}
+
+// lacking are the loaders of what memory lacks.
+func (l *Loaders) lacking() *loaders {
+	l.once.Do(func() { l.loaders = newLoaders(l.market) })
+	return &l.loaders
 }
 
 type priceKey struct {
@@ -36,9 +48,10 @@ type seriesKey struct {
 }
 
 // New makes the loaders of one request.
-func New(service *market.Service) *Loaders {
-	return &Loaders{
-		market: service,
+func New(service *market.Service) *Loaders { return &Loaders{market: service} }
+
+func newLoaders(service *market.Service) loaders {
+	return loaders{
 		prices: dataloadgen.NewLoader(func(ctx context.Context, keys []priceKey) ([]market.Answer[*market.Price], []error) {
 			return byFreshness(keys,
 				func(k priceKey) (market.Pair, market.Freshness) { return k.Pair, k.Freshness },
@@ -73,24 +86,24 @@ func (l *Loaders) Prices(ctx context.Context, pairs []market.Pair, fresh market.
 	for i, p := range pairs {
 		keys[i] = priceKey{p, fresh}
 	}
-	return loadAll(ctx, l.prices, keys)
+	return loadAll(ctx, l.lacking().prices, keys)
 }
 
 // KeepPrices remembers answers that were looked up elsewhere, so that nobody looks them up again for this request.
 func (l *Loaders) KeepPrices(pairs []market.Pair, fresh market.Freshness, answers []market.Answer[*market.Price]) {
 	for i, p := range pairs {
-		l.prices.Prime(priceKey{p, fresh}, answers[i])
+		l.lacking().prices.Prime(priceKey{p, fresh}, answers[i])
 	}
 }
 
 // KeepCharts is likewise.
 func (l *Loaders) KeepCharts(requests []market.ChartRequest, answers []market.Answer[*market.Chart]) {
-	keep(l.charts, requests, answers)
+	keep(l.lacking().charts, requests, answers)
 }
 
 // KeepMetrics is likewise.
 func (l *Loaders) KeepMetrics(requests []market.MetricRequest, answers []market.Answer[*market.MetricSeries]) {
-	keep(l.metrics, requests, answers)
+	keep(l.lacking().metrics, requests, answers)
 }
 
 func keep[V any](loader *dataloadgen.Loader[seriesKey, market.Answer[V]], requests []market.SeriesRequest, answers []market.Answer[V]) {
@@ -104,7 +117,7 @@ func (l *Loaders) Charts(ctx context.Context, requests []market.ChartRequest, fr
 	if answers, ok := l.market.ChartsInMemory(ctx, requests); ok {
 		return answers
 	}
-	return loadAll(ctx, l.charts, seriesKeys(requests, fresh))
+	return loadAll(ctx, l.lacking().charts, seriesKeys(requests, fresh))
 }
 
 // StartCharts begins what [Loaders.Charts] does, for a caller who has more to look up before it waits.
@@ -112,7 +125,7 @@ func (l *Loaders) StartCharts(ctx context.Context, requests []market.ChartReques
 	if answers, ok := l.market.ChartsInMemory(ctx, requests); ok {
 		return func() []market.Answer[*market.Chart] { return answers }
 	}
-	return startAll(ctx, l.charts, seriesKeys(requests, fresh))
+	return startAll(ctx, l.lacking().charts, seriesKeys(requests, fresh))
 }
 
 // Metrics answers for the requests, index by index.
@@ -120,7 +133,7 @@ func (l *Loaders) Metrics(ctx context.Context, requests []market.MetricRequest, 
 	if answers, ok := l.market.MetricsInMemory(ctx, requests); ok {
 		return answers
 	}
-	return loadAll(ctx, l.metrics, seriesKeys(requests, fresh))
+	return loadAll(ctx, l.lacking().metrics, seriesKeys(requests, fresh))
 }
 
 func seriesKeys(requests []market.SeriesRequest, fresh market.Freshness) []seriesKey {

@@ -72,6 +72,24 @@ type (
 	callerKey    struct{}
 )
 
+// Request is the context of a request: it has an id and a tally.
+type Request struct {
+	context.Context
+	ID    string
+	Tally Tally
+}
+
+// Value is the id or the tally, or what the context below has.
+func (r *Request) Value(key any) any {
+	switch key.(type) {
+	case tallyKey:
+		return &r.Tally
+	case requestIDKey:
+		return r.ID
+	}
+	return r.Context.Value(key)
+}
+
 // WithTally gives the context a tally of its own.
 func WithTally(ctx context.Context) (context.Context, *Tally) {
 	t := new(Tally)

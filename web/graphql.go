@@ -156,16 +156,21 @@ func (h *Handler) writeAnswer(w http.ResponseWriter, r *http.Request, media stri
 		return
 	}
 	h.rateHeaders(w, r)
-	header.Set("Cache-Control", "private, no-store")
-	header.Set("Vary", graphQLVary)
-	header.Set("Content-Type", contentTypes[media])
-	header.Set("Content-Length", strconv.Itoa(len(result.Body)))
+	header["Cache-Control"], header["Vary"], header["Content-Type"] = noStore, varyGraphQL, contentTypeValues[media]
+	header["Content-Length"] = []string{strconv.Itoa(len(result.Body))}
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(result.Body)
 }
 
 // contentTypes are the media types as headers.
 var contentTypes = map[string]string{plainJSON: plainJSON + "; charset=utf-8", responseJSON: responseJSON + "; charset=utf-8"}
+
+// Headers that do not change, as a map of headers has them.
+var (
+	noStore           = []string{"private, no-store"}
+	varyGraphQL       = []string{graphQLVary}
+	contentTypeValues = map[string][]string{plainJSON: {contentTypes[plainJSON]}, responseJSON: {contentTypes[responseJSON]}}
+)
 
 const graphQLVary = "X-API-Key, Authorization, Accept"
 

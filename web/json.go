@@ -6,7 +6,10 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/coingraph/coingraph/fault"
 )
@@ -26,6 +29,87 @@ const (
 // It fails with fault.BadInput for the field, or for the place in it where a key is given twice. Of the text it repeats
 // keys only.
 func readObject(field string, text []byte) (map[string]any, error) {
+	if object, ok := readQuickly(text); ok {
+		return object, nil
+	}
+	return readCarefully(field, text)
+}
+
+// quickReaders are decoders that were used before.
+var quickReaders = sync.Pool{New: func() any { return &quickReader{decoder: jsontext.NewDecoder(bytes.NewReader(nil))} }}
+
+type quickReader struct {
+	decoder *jsontext.Decoder
+	text    bytes.Buffer
+}
+
+// readQuickly reads an object that nothing is wrong with. What is wrong with another, readCarefully says: jsontext names no
+// key that was given twice.
+func readQuickly(text []byte) (map[string]any, bool) {
+	r := quickReaders.Get().(*quickReader)
+	defer quickReaders.Put(r)
+	r.text = *bytes.NewBuffer(text)
+	r.decoder.Reset(&r.text)
+	defer func() { r.text = bytes.Buffer{}; r.decoder.Reset(&r.text) }() // lets go of the text
+	value, ok := r.value(0)
+	object, isObject := value.(map[string]any)
+	if !ok || !isObject {
+		return nil, false
+	}
+	_, err := r.decoder.ReadToken()
+	return object, errors.Is(err, io.EOF)
+}
+
+func (r *quickReader) value(depth int) (any, bool) {
+	token, err := r.decoder.ReadToken()
+	if err != nil {
+		return nil, false
+	}
+	kind := token.Kind()
+	if (kind == jsontext.KindBeginArray || kind == jsontext.KindBeginObject) && depth == maxJSONDepth {
+		return nil, false
+	}
+	switch kind {
+	case jsontext.KindString:
+		return token.String(), true
+	case jsontext.KindNumber:
+		return json.Number(token.String()), true
+	case jsontext.KindTrue, jsontext.KindFalse:
+		return token.Bool(), true
+	case jsontext.KindNull:
+		return nil, true
+	case jsontext.KindBeginArray:
+		list := []any{}
+		for r.decoder.PeekKind() != jsontext.KindEndArray {
+			value, ok := r.value(depth + 1)
+			if !ok {
+				return nil, false
+			}
+			list = append(list, value)
+		}
+		_, err = r.decoder.ReadToken()
+		return list, err == nil
+	case jsontext.KindBeginObject:
+		object := make(map[string]any, 4)
+		for r.decoder.PeekKind() != jsontext.KindEndObject {
+			name, err := r.decoder.ReadToken()
+			if err != nil {
+				return nil, false
+			}
+			key := name.String()
+			value, ok := r.value(depth + 1)
+			if !ok {
+				return nil, false
+			}
+			object[key] = value
+		}
+		_, err = r.decoder.ReadToken()
+		return object, err == nil
+	}
+	return nil, false
+}
+
+func readCarefully(field string, text []byte) (map[string]any, error) {
 	if !utf8.Valid(text) {
 		return nil, invalid(field, "must be in UTF-8")
 	}

@@ -31,6 +31,19 @@ type line struct {
 
 type lineKey struct{}
 
+// observed is the context of a request, with its line.
+type observed struct {
+	telemetry.Request
+	line line
+}
+
+func (o *observed) Value(key any) any {
+	if _, ok := key.(lineKey); ok {
+		return &o.line
+	}
+	return o.Request.Value(key)
+}
+
 func lineOf(r *http.Request) *line { return r.Context().Value(lineKey{}).(*line) }
 
 // note writes a fault into the request's line.
@@ -42,12 +55,12 @@ func (h *Handler) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		id := rand.Text()
-		w.Header().Set("X-Request-Id", id)
-		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header()["X-Request-Id"] = []string{id}
+		w.Header()["X-Content-Type-Options"] = noSniff
 		ctx, endSpan := h.trace(r)
-		ctx, tally := telemetry.WithTally(telemetry.WithRequestID(ctx, id))
-		l := new(line)
-		r = r.WithContext(context.WithValue(ctx, lineKey{}, l))
+		o := &observed{Request: telemetry.Request{Context: ctx, ID: id}}
+		l, tally := &o.line, &o.Tally
+		r = r.WithContext(o)
 		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		h.opts.Metrics.Begin()
 		defer func() {
@@ -150,14 +163,20 @@ func (h *Handler) admit(w http.ResponseWriter, r *http.Request, next http.Handle
 	next.ServeHTTP(w, r.WithContext(h.opts.Resolver.Request(ctx)))
 }
 
+// rateLimitHeaders are RateLimit-Limit, -Remaining and -Reset in the form that a map of headers has them in.
+var rateLimitHeaders = [...]string{http.CanonicalHeaderKey("RateLimit-Limit"), http.CanonicalHeaderKey("RateLimit-Remaining"), http.CanonicalHeaderKey("RateLimit-Reset")}
+
+// noSniff is shared by all answers: headers are replaced, never changed in place.
+var noSniff = []string{"nosniff"}
+
 // rateHeaders says where the caller stands, of the endpoint with the least left, on whatever answer.
 func (h *Handler) rateHeaders(w http.ResponseWriter, r *http.Request) {
 	s, ok := h.opts.Resolver.Status(r.Context())
 	if !ok || len(s.Limits) == 0 {
 		return
 	}
-	header := w.Header()
-	header.Set("RateLimit-Limit", strconv.Itoa(s.Least.Max))
-	header.Set("RateLimit-Remaining", strconv.Itoa(s.Least.Remaining))
-	header.Set("RateLimit-Reset", strconv.Itoa(resolvers.RetryAfterSeconds(s.Reset)))
+	header, values := w.Header(), []string{strconv.Itoa(s.Least.Max), strconv.Itoa(s.Least.Remaining), strconv.Itoa(resolvers.RetryAfterSeconds(s.Reset))}
+	for i, name := range rateLimitHeaders {
+		header[name] = values[i : i+1 : i+1]
+	}
 }

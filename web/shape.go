@@ -3,7 +3,6 @@ package web
 import (
 	"encoding/json"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 )
@@ -13,15 +12,25 @@ const (
 	shapeBytes     = 512 // of all of them
 )
 
-// nameForm is that of a GraphQL name. Another key of the variables is nobody's variable, and may be anything.
-var nameForm = regexp.MustCompile(`^[_A-Za-z][_0-9A-Za-z]{0,63}$`)
+// isName tells whether a key of the variables has the form of a GraphQL name. Another one is nobody's variable, and may be
+// anything.
+func isName(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '_', 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z', i > 0 && '0' <= c && c <= '9':
+		default:
+			return false
+		}
+	}
+	return 0 < len(s) && len(s) <= 64
+}
 
 // shapeOf says what variables are without saying what is in them: "assets=list(2) days=number id=string(7)".
 func shapeOf(variables map[string]any) string {
 	if len(variables) == 0 {
 		return ""
 	}
-	var b []byte
+	b := make([]byte, 0, 24*len(variables))
 	for n, name := range slices.Sorted(maps.Keys(variables)) {
 		if n == shapeVariables || len(b) > shapeBytes {
 			b = append(b, " …"...)
@@ -31,7 +40,7 @@ func shapeOf(variables map[string]any) string {
 			b = append(b, ' ')
 		}
 		value := variables[name]
-		if !nameForm.MatchString(name) {
+		if !isName(name) {
 			name = "?"
 		}
 		b = append(append(b, name...), '=')
