@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"hash/maphash"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/klauspost/compress/gzip"
 	"github.com/maypok86/otter/v2"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
@@ -41,12 +43,40 @@ type answer struct {
 	asked     []byte // the request as it came
 	variables string // for the log
 	etag      atomic.Pointer[string]
+
+	uses     atomic.Int64
+	compress sync.Once
+	gzip     []byte // the body, compressed once; nil: it is not worth it
+}
+
+// What is compressed: answers that are long enough to be worth it, once they have been used so often.
+const (
+	compressFrom = 1 << 10 // bytes
+	compressUses = 2
+)
+
+// compressed is the body as a gzip file; nil: there is none.
+func (a *answer) compressed() []byte {
+	if len(a.body) < compressFrom || a.uses.Load() < compressUses {
+		return nil
+	}
+	a.compress.Do(func() {
+		var out bytes.Buffer
+		w, err := gzip.NewWriterLevel(&out, gzip.DefaultCompression)
+		if err == nil {
+			_, err = w.Write(a.body)
+		}
+		if err == nil && w.Close() == nil && out.Len() < len(a.body) {
+			a.gzip = out.Bytes()
+		}
+	})
+	return a.gzip
 }
 
 // cost is what a refusal says of it.
 func (a *answer) cost() map[string]any { return costOf(&work{units: a.units, cost: a.value}, a.limits) }
 
-// answerOverhead is about what an answer costs beside its bytes.
+// answerOverhead is about what an answer costs beside its bytes, plain and compressed.
 const answerOverhead = 1 << 10
 
 // newAnswers makes a store of so many bytes; nil: nothing is kept.
@@ -58,7 +88,7 @@ func newAnswers(size int64) *answers {
 		seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
 		kept: otter.Must(&otter.Options[answerKey, *answer]{
 			MaximumWeight: uint64(size),
-			Weigher:       func(_ answerKey, a *answer) uint32 { return uint32(answerOverhead + len(a.body) + len(a.asked)) },
+			Weigher:       func(_ answerKey, a *answer) uint32 { return uint32(answerOverhead + 3*len(a.body)/2 + len(a.asked)) },
 		}),
 	}
 }
@@ -133,6 +163,7 @@ func (g *GraphQL) Again(ctx context.Context, asked Asked) (result Result, variab
 	}
 	observed := g.observeFields(ctx, a.fields)
 	a.hand.Again(ctx, now)
+	a.uses.Add(1)
 	observed()
 	return Result{Body: a.body, Operation: a.operation, answer: a}, a.variables, true
 }
@@ -150,6 +181,14 @@ func (r Result) FreshUntil() time.Time {
 		return time.Time{}
 	}
 	return r.answer.hand.Expires()
+}
+
+// Compressed is the whole answer as a gzip file, where one was made: once for all who use it; nil: there is none.
+func (r Result) Compressed() []byte {
+	if r.answer == nil {
+		return nil
+	}
+	return r.answer.compressed()
 }
 
 // Tag is a validator of the body, made once by the function given.

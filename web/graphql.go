@@ -150,16 +150,27 @@ func writeResult(w http.ResponseWriter, media string, status int, resp *graphql.
 // writeAnswer writes an answer that is finished. One to a GET may be kept until the first of its values is due for renewal, by
 // the caller alone, as any answer with data: a POST's may not (https://www.rfc-editor.org/rfc/rfc9110#section-9.3.3).
 func (h *Handler) writeAnswer(w http.ResponseWriter, r *http.Request, media string, result resolvers.Result) {
-	header := w.Header()
+	header, body := w.Header(), result.Body
+	var encoding []string
+	if accepted := r.Header["Accept-Encoding"]; len(accepted) > 0 && acceptsGzip(accepted) {
+		if compressed := result.Compressed(); compressed != nil {
+			body, encoding = compressed, gzipped
+		}
+	}
 	if until := result.FreshUntil(); r.Method != http.MethodPost && !until.IsZero() {
-		_ = h.data(w, r, rendering{media: media + "; charset=utf-8", body: result.Body, freshUntil: until, vary: []string{"Accept"}, etag: result.Tag(entityTag)})
+		_ = h.data(w, r, rendering{
+			media: contentTypes[media], body: body, freshUntil: until, vary: []string{"Accept", "Accept-Encoding"}, etag: result.Tag(entityTag), encoding: encoding,
+		})
 		return
 	}
 	h.rateHeaders(w, r)
+	if encoding != nil {
+		header["Content-Encoding"] = encoding
+	}
 	header["Cache-Control"], header["Vary"], header["Content-Type"] = noStore, varyGraphQL, contentTypeValues[media]
-	header["Content-Length"] = []string{strconv.Itoa(len(result.Body))}
+	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(result.Body)
+	_, _ = w.Write(body)
 }
 
 // contentTypes are the media types as headers.
@@ -167,12 +178,13 @@ var contentTypes = map[string]string{plainJSON: plainJSON + "; charset=utf-8", r
 
 // Headers that do not change, as a map of headers has them.
 var (
+	gzipped           = []string{"gzip"}
 	noStore           = []string{"private, no-store"}
 	varyGraphQL       = []string{graphQLVary}
 	contentTypeValues = map[string][]string{plainJSON: {contentTypes[plainJSON]}, responseJSON: {contentTypes[responseJSON]}}
 )
 
-const graphQLVary = "X-API-Key, Authorization, Accept"
+const graphQLVary = "X-API-Key, Authorization, Accept, Accept-Encoding"
 
 // negotiate chooses the media type of the answer; */* and nothing at all are application/json.
 func negotiate(accept []string) (string, error) {

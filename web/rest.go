@@ -1,8 +1,8 @@
 package web
 
 import (
-	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"math"
 	"net/http"
@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/cespare/xxhash/v2"
 
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/market"
@@ -99,20 +101,14 @@ func appendPrice(b []byte, p *market.Price) []byte {
 
 // appendPriceMembers appends the members of a price's object.
 func appendPriceMembers(b []byte, p *market.Price) []byte {
-	b = append(b, `"price":`...)
-	b = market.AppendNumber(b, float64(p.Price))
-	b = append(b, `,"market_cap":`...)
-	b = market.AppendNumber(b, float64(p.MarketCap))
-	b = append(b, `,"volume_24h":`...)
-	b = market.AppendNumber(b, float64(p.Volume24h))
-	b = append(b, `,"change_24h":`...)
-	b = market.AppendNumber(b, float64(p.Change24h))
-	b = append(b, `,"last_updated_at":"`...)
-	b = p.LastUpdatedAt.AppendFormat(b, time.RFC3339)
-	b = append(b, `","fetched_at":"`...)
-	b = p.FetchedAt.AppendFormat(b, time.RFC3339)
-	b = append(b, `","source":`...)
-	b = appendString(b, p.Source)
+	json := p.JSON()
+	b = append(append(b, `"price":`...), json.Price...)
+	b = append(append(b, `,"market_cap":`...), json.MarketCap...)
+	b = append(append(b, `,"volume_24h":`...), json.Volume24h...)
+	b = append(append(b, `,"change_24h":`...), json.Change24h...)
+	b = p.LastUpdatedAt.AppendFormat(append(b, `,"last_updated_at":"`...), time.RFC3339)
+	b = p.FetchedAt.AppendFormat(append(b, `","fetched_at":"`...), time.RFC3339)
+	b = append(append(b, `","source":`...), json.Source...)
 	b = append(b, `,"stale":`...)
 	return strconv.AppendBool(b, p.Stale)
 }
@@ -205,6 +201,7 @@ type rendering struct {
 	freshUntil time.Time // when the first of what is in it expires
 	vary       []string  // the request headers that it depends on, beside those of credentials
 	etag       string    // the body's; "": it is made
+	encoding   []string  // of the body; nil: it is plain
 }
 
 // data answers with a body that may be kept until it expires, by the caller alone: https://www.rfc-editor.org/rfc/rfc9111
@@ -227,16 +224,20 @@ func (h *Handler) data(w http.ResponseWriter, r *http.Request, a rendering) erro
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
+	if a.encoding != nil {
+		header["Content-Encoding"] = a.encoding
+	}
 	header.Set("Content-Type", a.media)
 	header.Set("Content-Length", strconv.Itoa(len(a.body)))
 	_, _ = w.Write(a.body)
 	return nil
 }
 
-// entityTag is the ETag of a body. It is a weak one, because the same body may go out compressed.
+// entityTag is the ETag of a body. It is a weak one, because the same body may go out compressed. It tells the versions of one
+// resource apart for one client; nothing has to resist who would make two of the same.
 func entityTag(body []byte) string {
-	sum := sha256.Sum256(body)
-	return `W/"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+	sum := binary.BigEndian.AppendUint64(nil, xxhash.Sum64(body))
+	return `W/"` + strconv.FormatInt(int64(len(body)), 36) + "-" + base64.RawURLEncoding.EncodeToString(sum) + `"`
 }
 
 // matches compares weakly, as If-None-Match asks: https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2
