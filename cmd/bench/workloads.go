@@ -14,7 +14,7 @@ const secret = "bench-secret-of-32-characters-00"
 // workload is what clients ask.
 type workload struct {
 	name, title string
-	again       bool // asks for what another workload asked for: it needs no warming up
+	again       bool             // asks for what another workload asked for: it needs no warming up
 	hot, warm   []map[string]any // variables of the operations; nil: it has no such column
 	document    string
 	path        func(v map[string]any) string // of a GET; nil: it is POST /graphql

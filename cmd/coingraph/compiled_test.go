@@ -110,7 +110,9 @@ func (d *drawn) span() string {
 }
 
 func (d *drawn) coverage() string {
-	holes := func() string { return "holes { " + d.some("Hole", []string{"from", "to", "reason", "__typename"}) + " }" }
+	holes := func() string {
+		return "holes { " + d.some("Hole", []string{"from", "to", "reason", "__typename"}) + " }"
+	}
 	return "coverage { " + d.some("Coverage", []string{"complete", "from", "to", "__typename"}, holes) + " }"
 }
 
@@ -128,7 +130,9 @@ func (d *drawn) chart() string {
 }
 
 func (d *drawn) metric() string {
-	points := func() string { return "points { " + d.some("MetricPoint", []string{"timestamp", "value", "__typename"}) + " }" }
+	points := func() string {
+		return "points { " + d.some("MetricPoint", []string{"timestamp", "value", "__typename"}) + " }"
+	}
 	return " { " + d.some("MetricSeries", drawnMetric, d.plainAsset, d.coverage, points) + " }"
 }
 
@@ -231,7 +235,9 @@ func (s *server) answer(document string, variables, extensions map[string]any) s
 func (s *server) units() int {
 	s.t.Helper()
 	var got struct {
-		Data struct{ Viewer struct{ Limits []struct{ Remaining int } } }
+		Data struct {
+			Viewer struct{ Limits []struct{ Remaining int } }
+		}
 	}
 	if err := json.Unmarshal([]byte(s.post(`{"query":"{ viewer { limits { remaining } } }"}`)), &got); err != nil {
 		s.t.Fatal(err)

@@ -279,7 +279,7 @@ func backends(t *testing.T) map[string]map[string]string {
 }
 
 // freshDatabase makes a database of the test's own and gives its URL.
-func freshDatabase(t *testing.T, base string) string {
+func freshDatabase(t testing.TB, base string) string {
 	t.Helper()
 	name := "e2e_" + strings.ToLower(randomName())
 	onServer(t, base, "CREATE DATABASE "+name)

@@ -18,7 +18,7 @@ import (
 
 func randomName() string { return rand.Text()[:12] }
 
-func onServer(t *testing.T, url, statement string) {
+func onServer(t testing.TB, url, statement string) {
 	t.Helper()
 	ctx := context.Background() // also from a Cleanup, where the test's own has ended
 	conn, err := pgx.Connect(ctx, url)

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/coingraph/coingraph/fetch/simulator"
@@ -160,4 +162,29 @@ func BenchmarkWalks(b *testing.B) {
 		}
 		s.stop()
 	}
+}
+
+// BenchmarkStored asks for prices that Redis and memory do not have, and Postgres does, 32 side by side.
+func BenchmarkStored(b *testing.B) {
+	database, redis := os.Getenv("TEST_DATABASE_URL"), os.Getenv("TEST_REDIS_URL")
+	if database == "" || redis == "" {
+		b.Skip("skipped: TEST_DATABASE_URL and TEST_REDIS_URL are not set")
+	}
+	s := start(b, map[string]string{"DATABASE_URL": freshDatabase(b, database), "REDIS_URL": redis, "PRICE_TTL": "1ms"})
+	w := walks()[0]
+	w.document = strings.Replace(w.document, "currencies: [$currency]", "currencies: [$currency], freshness: {maxAgeSeconds: 86400}", 1)
+	first := serveWalk(b, s, w)
+	for i := range 60 {
+		first(i)
+	}
+	s.log.off = true
+	b.SetParallelism(16)
+	b.ReportAllocs()
+	var next atomic.Int64
+	b.RunParallel(func(pb *testing.PB) {
+		serve := serveWalk(b, s, w)
+		for pb.Next() {
+			serve(int(next.Add(1)))
+		}
+	})
 }
