@@ -15073,10 +15073,6 @@ func (ec *executionContext) unmarshalNSeries2githubᚗcomᚋcoingraphᚋcoingrap
 }
 
 func (ec *executionContext) marshalNSeries2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐColumn(ctx context.Context, sel ast.SelectionSet, v market.Column) graphql.Marshaler {
-	if v == nil {
-		graphql.AddInvalidNullError(ctx, "Series!")
-		return graphql.Null
-	}
 	return v
 }
 
@@ -15188,10 +15184,6 @@ func (ec *executionContext) unmarshalNTimestamps2githubᚗcomᚋcoingraphᚋcoin
 }
 
 func (ec *executionContext) marshalNTimestamps2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐTimestamps(ctx context.Context, sel ast.SelectionSet, v market.Timestamps) graphql.Marshaler {
-	if v == nil {
-		graphql.AddInvalidNullError(ctx, "Timestamps!")
-		return graphql.Null
-	}
 	return v
 }
 
