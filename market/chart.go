@@ -59,9 +59,9 @@ type Hole struct {
 // ChartPoint is one instant of a chart.
 type ChartPoint struct {
 	Timestamp time.Time
-	Price     Number
-	MarketCap Number
-	Volume    Number
+	Price     NumberText
+	MarketCap NumberText
+	Volume    NumberText
 }
 
 // From is the first point's instant; nil when there is none.
@@ -73,10 +73,9 @@ func (r *Reading) To() *time.Time { return r.Coverage.To }
 // Points are the columns as rows.
 func (c *Chart) Points() []ChartPoint {
 	points := make([]ChartPoint, 0, c.Timestamps.Len())
-	prices, marketCaps, volumes := c.Prices.Values(), c.MarketCaps.Values(), c.Volumes.Values()
+	prices, marketCaps, volumes := c.Prices.Texts(), c.MarketCaps.Texts(), c.Volumes.Texts()
 	for t := range c.Timestamps.All() {
-		i := len(points)
-		points = append(points, ChartPoint{time.UnixMilli(t).UTC(), Number(prices[i]), Number(marketCaps[i]), Number(volumes[i])})
+		points = append(points, ChartPoint{time.UnixMilli(t).UTC(), prices.Next(), marketCaps.Next(), volumes.Next()})
 	}
 	return points
 }

@@ -3,7 +3,6 @@ package market
 import (
 	"bytes"
 	"io"
-	"math"
 	"strconv"
 )
 
@@ -21,7 +20,7 @@ const (
 	valueWidth = 20 // bytes that a value takes with its comma, for buffers: more than most
 )
 
-var nullText = []byte("null")
+var nullText = NumberText("null")
 
 // NewColumn renders the values as [AppendNumber] does.
 func NewColumn(values []float64) Column {
@@ -43,16 +42,12 @@ func (c Column) Values() []float64 {
 	values := make([]float64, 0, c.n)
 	texts := c.Texts()
 	for text := texts.Next(); text != nil; text = texts.Next() {
-		v, err := strconv.ParseFloat(string(text), 64)
-		if err != nil {
-			v = math.NaN() // null
-		}
-		values = append(values, v)
+		values = append(values, float64(text.Number()))
 	}
 	return values
 }
 
-// Texts begins a walk through the values' texts.
+// Texts begins a walk through the values as they are in JSON.
 func (c Column) Texts() Texts {
 	if c.n == 0 {
 		return Texts{}
@@ -60,11 +55,11 @@ func (c Column) Texts() Texts {
 	return Texts{c.text[1 : len(c.text)-1]}
 }
 
-// Texts walks through the values of a [Column], each as the text it has in JSON. Several of them go side by side.
+// Texts walks through the values of a [Column]. Several walks go side by side.
 type Texts struct{ rest []byte }
 
-// Next is the next value's text, a number or null, which must not be changed; nil when there is none left.
-func (t *Texts) Next() []byte {
+// Next is the next value; nil when there is none left.
+func (t *Texts) Next() NumberText {
 	if len(t.rest) == 0 {
 		return nil
 	}
@@ -78,6 +73,27 @@ func (t *Texts) Next() []byte {
 	t.rest = t.rest[i+1:]
 	return next
 }
+
+// NumberText is a value of a [Column] as its text in JSON: a number, or null. It is shared and must not be changed.
+type NumberText []byte
+
+// IsNull tells whether there is no value.
+func (n NumberText) IsNull() bool { return len(n) == 0 || n[0] == 'n' }
+
+// Number parses the value.
+func (n NumberText) Number() Number {
+	f, err := strconv.ParseFloat(string(n), 64)
+	if err != nil {
+		return Null()
+	}
+	return Number(f)
+}
+
+// MarshalGQL writes the text.
+func (n NumberText) MarshalGQL(w io.Writer) { _, _ = w.Write(n) }
+
+// UnmarshalGQL refuses: values of columns only go out.
+func (n *NumberText) UnmarshalGQL(any) error { return errOutputOnly }
 
 // AppendJSON appends the JSON list.
 func (c Column) AppendJSON(b []byte) []byte {
@@ -127,7 +143,7 @@ func (b *columnBuilder) add(v float64) {
 }
 
 // addText adds a value of another column.
-func (b *columnBuilder) addText(text []byte) {
+func (b *columnBuilder) addText(text NumberText) {
 	b.next()
 	b.text = append(b.text, text...)
 }

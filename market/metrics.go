@@ -20,15 +20,15 @@ type MetricSeries struct {
 // MetricPoint is one instant of a metric's series.
 type MetricPoint struct {
 	Timestamp time.Time
-	Value     Number
+	Value     NumberText
 }
 
 // Points are the columns as rows.
 func (m *MetricSeries) Points() []MetricPoint {
 	points := make([]MetricPoint, 0, m.Timestamps.Len())
-	values := m.Values.Values()
+	values := m.Values.Texts()
 	for t := range m.Timestamps.All() {
-		points = append(points, MetricPoint{time.UnixMilli(t).UTC(), Number(values[len(points)])})
+		points = append(points, MetricPoint{time.UnixMilli(t).UTC(), values.Next()})
 	}
 	return points
 }

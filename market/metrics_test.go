@@ -43,7 +43,7 @@ func TestMetricsWalk(t *testing.T) {
 		if a.Err != nil || m.Timestamps.Len() != 30 || m.Asset.ID != asked[i].Asset || m.Metric != market.MVRV || m.Unit != "ratio" || !m.Coverage.Complete || m.Stale {
 			t.Fatalf("%d: %+v %v", i, m, a.Err)
 		}
-		if last := m.Timestamps.Values()[29]; last != march(9, 0) || m.Values.Values()[29] != float64(last) || m.Points()[29].Value != market.Number(last) {
+		if last := m.Timestamps.Values()[29]; last != march(9, 0) || m.Values.Values()[29] != float64(last) || m.Points()[29].Value.Number() != market.Number(last) {
 			t.Fatalf("the newest is that of the last day that is over: got %v %v", last, m.Values.Values()[29])
 		}
 	}

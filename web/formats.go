@@ -141,9 +141,9 @@ func chartAs(media string, chart *market.Chart) rendering {
 const rowWidth = 80
 
 // appendTextCell appends a number's text, or nothing for null.
-func appendTextCell(b, text []byte) []byte {
-	if string(text) == "null" {
+func appendTextCell(b []byte, n market.NumberText) []byte {
+	if n.IsNull() {
 		return b
 	}
-	return append(b, text...)
+	return append(b, n...)
 }
