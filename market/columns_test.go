@@ -74,8 +74,10 @@ func TestColumnsKeepTheirValuesBitForBit(t *testing.T) {
 				fail("the text of %v is %s", v, got)
 			}
 		}
-		if texts.Next() != nil || texts.Next() != nil {
-			fail("more texts than values")
+		for range 2 {
+			if text := texts.Next(); text != nil {
+				fail("%s after the last value", text)
+			}
 		}
 	}
 	check(t.Fatalf, peculiar)
