@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 func TestUnsealRefuses(t *testing.T) {
@@ -21,6 +23,24 @@ func TestUnsealRefuses(t *testing.T) {
 			t.Errorf("%s: taken as %q until %v", name, value, expires)
 		}
 	}
+}
+
+func TestUnsealRefusesWhatWasCutOrChanged(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		value := rapid.SliceOf(rapid.Byte()).Draw(t, "value")
+		sealed := seal(value, time.UnixMilli(rapid.Int64Range(0, maxExpiry-1).Draw(t, "expires")))
+		if got, _, ok := unseal(sealed); !ok || !bytes.Equal(got, value) {
+			t.Fatalf("got %x, %v", got, ok)
+		}
+		at := rapid.IntRange(0, len(sealed)-1).Draw(t, "at")
+		if _, _, ok := unseal(sealed[:at]); ok {
+			t.Fatal("a value cut short was taken")
+		}
+		sealed[at] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit")
+		if _, _, ok := unseal(sealed); ok {
+			t.Fatal("a flipped bit was taken")
+		}
+	})
 }
 
 func TestTheLongestTTLFitsTheEnvelope(t *testing.T) {

@@ -1,10 +1,12 @@
 package cache_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"net"
 	"net/url"
 	"strings"
@@ -61,21 +63,29 @@ func prefixed(names ...string) []string {
 	return keys
 }
 
+// sealed is a value as it stands in Redis.
+func sealed(value string, expires time.Time) []byte {
+	b := binary.BigEndian.AppendUint64(nil, uint64(expires.UnixMilli()))
+	sum := crc32.Checksum(append(bytes.Clone(b), value...), crc32.MakeTable(crc32.Castagnoli))
+	return append(binary.BigEndian.AppendUint32(b, sum), value...)
+}
+
 func TestForeignValuesAreMissesAndOverwritten(t *testing.T) {
 	for _, variable := range []string{"TEST_REDIS_URL", "TEST_REDIS_CLUSTER_URL"} {
 		t.Run(variable, func(t *testing.T) {
 			client, ctx := open(t, testURL(t, variable)), t.Context()
 			var log lines
 			r := cache.NewRedis(client, cache.RedisOptions{Timeout: cachetest.Patience, Log: log.logger()})
-			keys := prefixed("good", "list", "hash", "short", "text", "expired", "absent")
-
-			expired := binary.BigEndian.AppendUint64(nil, uint64(time.Now().Add(-time.Second).UnixMilli()))
+			keys := prefixed("good", "list", "hash", "short", "text", "expired", "changed", "absent")
 			pipe := client.Pipeline()
 			pipe.RPush(ctx, keys[1], "x")
 			pipe.HSet(ctx, keys[2], "x", "y")
 			pipe.Set(ctx, keys[3], "1234567", 0)
 			pipe.Set(ctx, keys[4], "a text of somebody else", 0)
-			pipe.Set(ctx, keys[5], append(expired, "value"...), 0)
+			pipe.Set(ctx, keys[5], sealed("value", time.Now().Add(-time.Second)), 0)
+			changed := sealed("value", time.Now().Add(time.Minute))
+			changed[len(changed)-1]++
+			pipe.Set(ctx, keys[6], changed, 0)
 			for _, key := range keys {
 				pipe.PExpire(ctx, key, time.Minute)
 			}
@@ -84,7 +94,7 @@ func TestForeignValuesAreMissesAndOverwritten(t *testing.T) {
 			}
 
 			r.Set(ctx, []market.CacheEntry{entry(keys[0], "0")})
-			if got := get(t, r, keys...); got != "0 - - - - - -" {
+			if got := get(t, r, keys...); got != "0 - - - - - - -" {
 				t.Errorf("got %s", got)
 			}
 			if got := log.with("event=cache.fault"); got != 1 {
@@ -95,10 +105,10 @@ func TestForeignValuesAreMissesAndOverwritten(t *testing.T) {
 				entries = append(entries, entry(key, fmt.Sprint(i)))
 			}
 			r.Set(ctx, entries)
-			if got := get(t, r, keys...); got != "0 1 2 3 4 5 6" {
+			if got := get(t, r, keys...); got != "0 1 2 3 4 5 6 7" {
 				t.Errorf("after overwriting: got %s", got)
 			}
-			if s := r.Stats(); s.Hits != 8 || s.Misses != 6 || s.Faults != 3 || s.Skipped != 0 || s.Open {
+			if s := r.Stats(); s.Hits != 9 || s.Misses != 7 || s.Faults != 4 || s.Skipped != 0 || s.Open {
 				t.Errorf("got %+v", s)
 			}
 		})

@@ -5040,8 +5040,8 @@ func (ec *executionContext) _ChartPoint_price(ctx context.Context, field graphql
 			return obj.Price, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v market.Number) graphql.Marshaler {
-			return ec.marshalNFloat2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐNumber(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v market.NumberText) graphql.Marshaler {
+			return ec.marshalNFloat2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐNumberText(ctx, selections, v)
 		},
 		true,
 		true,
@@ -5063,8 +5063,8 @@ func (ec *executionContext) _ChartPoint_marketCap(ctx context.Context, field gra
 			return obj.MarketCap, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v market.Number) graphql.Marshaler {
-			return ec.marshalOFloat2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐNumber(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v market.NumberText) graphql.Marshaler {
+			return ec.marshalOFloat2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐNumberText(ctx, selections, v)
 		},
 		true,
 		false,
@@ -5086,8 +5086,8 @@ func (ec *executionContext) _ChartPoint_volume(ctx context.Context, field graphq
 			return obj.Volume, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v market.Number) graphql.Marshaler {
-			return ec.marshalOFloat2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐNumber(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v market.NumberText) graphql.Marshaler {
+			return ec.marshalOFloat2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐNumberText(ctx, selections, v)
 		},
 		true,
 		false,
@@ -7415,8 +7415,8 @@ func (ec *executionContext) _MetricPoint_value(ctx context.Context, field graphq
 			return obj.Value, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v market.Number) graphql.Marshaler {
-			return ec.marshalNFloat2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐNumber(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v market.NumberText) graphql.Marshaler {
+			return ec.marshalNFloat2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐNumberText(ctx, selections, v)
 		},
 		true,
 		true,
@@ -14642,6 +14642,20 @@ func (ec *executionContext) marshalNFloat2githubᚗcomᚋcoingraphᚋcoingraph�
 	return v
 }
 
+func (ec *executionContext) unmarshalNFloat2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐNumberText(ctx context.Context, v any) (market.NumberText, error) {
+	var res market.NumberText
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNFloat2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐNumberText(ctx context.Context, sel ast.SelectionSet, v market.NumberText) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "Float!")
+		return graphql.Null
+	}
+	return v
+}
+
 func (ec *executionContext) unmarshalNGridColumn2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐGridColumn(ctx context.Context, v any) (market.GridColumn, error) {
 	res, err := ec.unmarshalInputGridColumn(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -15073,10 +15087,6 @@ func (ec *executionContext) unmarshalNSeries2githubᚗcomᚋcoingraphᚋcoingrap
 }
 
 func (ec *executionContext) marshalNSeries2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐColumn(ctx context.Context, sel ast.SelectionSet, v market.Column) graphql.Marshaler {
-	if v == nil {
-		graphql.AddInvalidNullError(ctx, "Series!")
-		return graphql.Null
-	}
 	return v
 }
 
@@ -15188,10 +15198,6 @@ func (ec *executionContext) unmarshalNTimestamps2githubᚗcomᚋcoingraphᚋcoin
 }
 
 func (ec *executionContext) marshalNTimestamps2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐTimestamps(ctx context.Context, sel ast.SelectionSet, v market.Timestamps) graphql.Marshaler {
-	if v == nil {
-		graphql.AddInvalidNullError(ctx, "Timestamps!")
-		return graphql.Null
-	}
 	return v
 }
 
@@ -15501,6 +15507,22 @@ func (ec *executionContext) unmarshalOFloat2githubᚗcomᚋcoingraphᚋcoingraph
 }
 
 func (ec *executionContext) marshalOFloat2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐNumber(ctx context.Context, sel ast.SelectionSet, v market.Number) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalOFloat2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐNumberText(ctx context.Context, v any) (market.NumberText, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res market.NumberText
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOFloat2githubᚗcomᚋcoingraphᚋcoingraphᚋmarketᚐNumberText(ctx context.Context, sel ast.SelectionSet, v market.NumberText) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
 	return v
 }
 

@@ -93,7 +93,7 @@ func TestFillCountsRevisions(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	read := h.Charts(t.Context(), []market.ChartRequest{chart("bitcoin", market.Daily, 3)}, market.Freshness{})[0].Value
-	if !slices.Equal(read.Volumes, market.Column{3, 3, 4}) {
+	if !slices.Equal(read.Volumes.Values(), []float64{3, 3, 4}) {
 		t.Errorf("volumes %v", read.Volumes)
 	}
 }
@@ -196,7 +196,7 @@ func TestFillRenewsTheCache(t *testing.T) {
 	h.expect("a series with answers", budget{selects: 2, saves: 1, calls: 1, cacheSets: 1})
 	for _, days := range w.Days {
 		answers, ok := h.ChartsInMemory(t.Context(), []market.ChartRequest{chart("bitcoin", market.Daily, days)})
-		if !ok || len(answers[0].Value.Prices) != int(days) {
+		if !ok || answers[0].Value.Prices.Len() != int(days) {
 			t.Errorf("%d days are not in memory", days)
 		}
 	}

@@ -59,9 +59,9 @@ type Hole struct {
 // ChartPoint is one instant of a chart.
 type ChartPoint struct {
 	Timestamp time.Time
-	Price     Number
-	MarketCap Number
-	Volume    Number
+	Price     NumberText
+	MarketCap NumberText
+	Volume    NumberText
 }
 
 // From is the first point's instant; nil when there is none.
@@ -72,64 +72,13 @@ func (r *Reading) To() *time.Time { return r.Coverage.To }
 
 // Points are the columns as rows.
 func (c *Chart) Points() []ChartPoint {
-	points := make([]ChartPoint, len(c.Timestamps))
-	for i, t := range c.Timestamps {
-		points[i] = ChartPoint{time.UnixMilli(t).UTC(), Number(c.Prices[i]), Number(c.MarketCaps[i]), Number(c.Volumes[i])}
+	points := make([]ChartPoint, 0, c.Timestamps.Len())
+	prices, marketCaps, volumes := c.Prices.Texts(), c.MarketCaps.Texts(), c.Volumes.Texts()
+	for t := range c.Timestamps.All() {
+		points = append(points, ChartPoint{time.UnixMilli(t).UTC(), prices.Next(), marketCaps.Next(), volumes.Next()})
 	}
 	return points
 }
-
-// Timestamps are instants in Unix ms, written as a JSON list of integers.
-type Timestamps []int64
-
-// AppendJSON appends the JSON list.
-func (t Timestamps) AppendJSON(b []byte) []byte {
-	b = append(b, '[')
-	for i, v := range t {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = strconv.AppendInt(b, v, 10)
-	}
-	return append(b, ']')
-}
-
-// MarshalJSON writes the JSON list.
-func (t Timestamps) MarshalJSON() ([]byte, error) {
-	return t.AppendJSON(make([]byte, 0, 2+14*len(t))), nil
-}
-
-// MarshalGQL writes the JSON list.
-func (t Timestamps) MarshalGQL(w io.Writer) {
-	_, _ = w.Write(t.AppendJSON(make([]byte, 0, 2+14*len(t))))
-}
-
-// UnmarshalGQL refuses: timestamps only go out.
-func (t *Timestamps) UnmarshalGQL(any) error { return errOutputOnly }
-
-// Column is a list of values, written as a JSON list of numbers or nulls.
-type Column []float64
-
-// AppendJSON appends the JSON list.
-func (c Column) AppendJSON(b []byte) []byte {
-	b = append(b, '[')
-	for i, v := range c {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = AppendNumber(b, v)
-	}
-	return append(b, ']')
-}
-
-// MarshalJSON writes the JSON list.
-func (c Column) MarshalJSON() ([]byte, error) { return c.AppendJSON(make([]byte, 0, 2+20*len(c))), nil }
-
-// MarshalGQL writes the JSON list.
-func (c Column) MarshalGQL(w io.Writer) { _, _ = w.Write(c.AppendJSON(make([]byte, 0, 2+20*len(c)))) }
-
-// UnmarshalGQL refuses: columns only go out.
-func (c *Column) UnmarshalGQL(any) error { return errOutputOnly }
 
 // MarshalGQL writes the GraphQL enum value.
 func (h HoleReason) MarshalGQL(w io.Writer) { _, _ = io.WriteString(w, strconv.Quote(string(h))) }
@@ -196,14 +145,14 @@ func distance(a, b int64) int64 { return max(a-b, b-a) }
 func (r *Reading) read(req SeriesRequest, asset Asset, h History, window Range, providers []string, size func(n int), add func(p *Point)) {
 	r.Asset, r.Interval, r.Days = asset, req.Interval, req.Days
 	n := int(min((window.To-window.From)/req.Interval.Step(), int64(len(h.Points))))
-	r.Timestamps = make(Timestamps, 0, n)
+	r.Timestamps = Timestamps{interval: req.Interval}
 	size(n)
 
 	next := window.From // the first grid instant not yet accounted for
 	slots(h.Points, req.Interval, window, func(slot int64, p *Point) {
 		r.addHoles(Range{next, slot}, h.Known, providers)
 		next = slot + req.Interval.Step()
-		r.Timestamps = append(r.Timestamps, slot)
+		r.Timestamps.add(slot)
 		add(p)
 		if !slices.Contains(r.Sources, p.Source) {
 			r.Sources = append(r.Sources, p.Source)
@@ -214,7 +163,7 @@ func (r *Reading) read(req SeriesRequest, asset Asset, h History, window Range, 
 	})
 	r.addHoles(Range{next, window.To}, h.Known, providers)
 
-	if len(r.Timestamps) == 0 {
+	if r.Timestamps.Len() == 0 {
 		for _, k := range h.Known {
 			if k.FetchedAt.After(r.FetchedAt) {
 				r.FetchedAt = k.FetchedAt
@@ -227,26 +176,28 @@ func (r *Reading) read(req SeriesRequest, asset Asset, h History, window Range, 
 // readChart reads a chart.
 func readChart(req ChartRequest, asset Asset, h History, window Range, providers []string) *Chart {
 	c := &Chart{Currency: req.Currency}
+	var prices, marketCaps, volumes *columnBuilder
 	c.read(req, asset, h, window, providers, func(n int) {
-		values := make([]float64, 3*n)
-		c.Prices, c.MarketCaps, c.Volumes = values[:0:n], values[n:n:2*n], values[2*n:2*n:3*n]
+		prices, marketCaps, volumes = newColumnBuilder(n), newColumnBuilder(n), newColumnBuilder(n)
 	}, func(p *Point) {
 		capKnown := p.MarketCap
 		if capKnown == 0 {
 			capKnown = math.NaN()
 		}
-		c.Prices = append(c.Prices, p.Price)
-		c.MarketCaps = append(c.MarketCaps, capKnown)
-		c.Volumes = append(c.Volumes, p.Volume)
+		prices.add(p.Price)
+		marketCaps.add(capKnown)
+		volumes.add(p.Volume)
 	})
+	c.Prices, c.MarketCaps, c.Volumes = prices.column(), marketCaps.column(), volumes.column()
 	return c
 }
 
 // cover fills in what of the coverage follows from the rest of the reading.
 func (r *Reading) cover() {
 	r.Coverage.Complete = len(r.Coverage.Holes) == 0
-	if n := len(r.Timestamps); n > 0 {
-		from, to := time.UnixMilli(r.Timestamps[0]).UTC(), time.UnixMilli(r.Timestamps[n-1]).UTC()
+	if r.Timestamps.Len() > 0 {
+		span := r.Timestamps.span()
+		from, to := time.UnixMilli(span.From).UTC(), time.UnixMilli(span.To-r.Interval.Step()).UTC()
 		r.Coverage.From, r.Coverage.To = &from, &to
 	}
 }
@@ -268,7 +219,7 @@ func (r *Reading) addHoles(gap Range, known []Known, providers []string) {
 			r.addHoles(part, known, providers[1:])
 		case reason == "":
 			r.addHole(part, UpstreamHole) // known to have points around here, and none at this instant
-		case reason == NotListed && len(r.Timestamps) > 0:
+		case reason == NotListed && r.Timestamps.Len() > 0:
 			r.addHole(part, UpstreamHole) // a later answer reached farther back and found points
 		default:
 			r.addHole(part, reason)

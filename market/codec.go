@@ -3,27 +3,25 @@ package market
 import (
 	"encoding/binary"
 	"errors"
-	"hash/crc32"
 	"math"
 	"time"
 )
 
-// Cached values are binary: a version, the value's identity, its fields in order, and a checksum. A value that was cut,
-// was written by another version or belongs to another key decodes to an error, which the read-through takes for a
-// miss and overwrites.
+// Cached values are binary: a version, the value's identity, and its fields in order. A value that was written by another
+// version, belongs to another key or ends too early decodes to an error, which the read-through takes for a miss and
+// overwrites. That its bytes are those that were set is the cache's promise: see [Cache].
 const (
-	quoteVersion    = 'q'<<8 | 1
-	chartVersion    = 'c'<<8 | 2
-	metricVersion   = 'm'<<8 | 1
-	samplesVersion  = 's'<<8 | 1
-	documentVersion = 'd'<<8 | 1
-	checksumLen     = 4
+	quoteVersion    = 'q'<<8 | 2
+	chartVersion    = 'c'<<8 | 3
+	metricVersion   = 'm'<<8 | 2
+	samplesVersion  = 's'<<8 | 2
+	documentVersion = 'd'<<8 | 2
 )
 
-var (
-	errCorrupt = errors.New("corrupt cache value")
-	castagnoli = crc32.MakeTable(crc32.Castagnoli)
-)
+// maxExact is beyond all instants: no sum of steps overflows, and JSON's readers still have it exactly.
+const maxExact = 1 << 53
+
+var errCorrupt = errors.New("corrupt cache value")
 
 type encoder struct{ b []byte }
 
@@ -32,15 +30,19 @@ func (e *encoder) i64(v int64)      { e.b = binary.LittleEndian.AppendUint64(e.b
 func (e *encoder) f64(v float64)    { e.i64(int64(math.Float64bits(v))) }
 func (e *encoder) time(t time.Time) { e.i64(t.UnixMicro()) }
 func (e *encoder) str(s string)     { e.u16(uint16(len(s))); e.b = append(e.b, s...) }
-func (e *encoder) column(c []float64) {
-	e.i64(int64(len(c)))
-	for _, v := range c {
-		e.f64(v)
-	}
+
+func (e *encoder) column(c Column) {
+	e.i64(int64(c.Len()))
+	e.i64(int64(c.Size()))
+	e.b = c.AppendJSON(e.b)
 }
 
-func (e *encoder) seal() []byte {
-	return binary.LittleEndian.AppendUint32(e.b, crc32.Checksum(e.b, castagnoli))
+func (e *encoder) timestamps(t Timestamps) {
+	e.i64(int64(len(t.ranges)))
+	for _, r := range t.ranges {
+		e.i64(r.From)
+		e.i64(r.To)
+	}
 }
 
 // decoder reads what encoder wrote; after a fault it gives zeros and ok is false.
@@ -49,14 +51,10 @@ type decoder struct {
 	ok bool
 }
 
-// open checks the seal, the version and the identity.
+// open checks the version and the identity.
 func open(b []byte, version uint16, identity string) *decoder {
-	n := len(b) - checksumLen
-	if n < 0 || crc32.Checksum(b[:n], castagnoli) != binary.LittleEndian.Uint32(b[n:]) {
-		return &decoder{}
-	}
-	d := &decoder{b[:n], true}
-	if d.u16() != version || d.str() != identity {
+	d := &decoder{b, true}
+	if d.u16() != version || string(d.take(int(d.u16()))) != identity {
 		d.ok = false
 	}
 	return d
@@ -100,16 +98,31 @@ func (d *decoder) count(size int) int {
 	return int(n)
 }
 
-func (d *decoder) column() []float64 {
-	c := make([]float64, d.count(8))
-	b := d.take(8 * len(c))
-	if b == nil {
-		return nil
+// column takes n values. Their text is not copied and, being what was set, not read through.
+func (d *decoder) column(n int) Column {
+	count := d.i64()
+	text := d.take(d.count(1))
+	if last := len(text) - 1; count != int64(n) || last < 1 || text[0] != '[' || text[last] != ']' || last/2 < n {
+		d.ok = false
+		return Column{}
 	}
-	for i := range c {
-		c[i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:]))
+	return Column{text[:len(text):len(text)], n}
+}
+
+func (d *decoder) timestamps(interval Interval) Timestamps {
+	t := Timestamps{interval: interval, ranges: make([]Range, d.count(16))}
+	step := interval.Step()
+	var n, end int64
+	for i := range t.ranges {
+		r := Range{d.i64(), d.i64()}
+		if r.From < end || r.Empty() || r.From%step != 0 || r.To%step != 0 || r.To > maxExact {
+			d.ok = false
+			return Timestamps{}
+		}
+		n, end, t.ranges[i] = n+(r.To-r.From)/step, r.To, r
 	}
-	return c
+	t.n = int(n)
+	return t
 }
 
 func (d *decoder) done() error {
@@ -125,8 +138,10 @@ func encodeQuote(pair Pair, q *Quote) []byte {
 	e.u16(quoteVersion)
 	e.str(pair.key())
 	if q == nil {
-		return e.seal()
+		e.u16(0)
+		return e.b
 	}
+	e.u16(1)
 	e.f64(q.Price)
 	e.f64(q.MarketCap)
 	e.f64(q.Volume24h)
@@ -134,14 +149,14 @@ func encodeQuote(pair Pair, q *Quote) []byte {
 	e.time(q.LastUpdatedAt)
 	e.time(q.FetchedAt)
 	e.str(q.Source)
-	return e.seal()
+	return e.b
 }
 
 // decodeQuote reads a pair's quote; nil when it is known that there is none.
 func decodeQuote(pair Pair, b []byte) (*Quote, error) {
 	d := open(b, quoteVersion, pair.key())
-	if d.ok && len(d.b) == 0 {
-		return nil, nil
+	if d.u16() == 0 {
+		return nil, d.done()
 	}
 	q := &Quote{Pair: pair, Price: d.f64(), MarketCap: d.f64(), Volume24h: d.f64(), Change24h: d.f64(), LastUpdatedAt: d.time(), FetchedAt: d.time(), Source: d.str()}
 	return q, d.done()
@@ -151,10 +166,7 @@ func decodeQuote(pair Pair, b []byte) (*Quote, error) {
 func (e *encoder) reading(r *Reading) {
 	e.time(r.FetchedAt)
 	e.time(r.FreshUntil)
-	e.i64(int64(len(r.Timestamps)))
-	for _, t := range r.Timestamps {
-		e.i64(t)
-	}
+	e.timestamps(r.Timestamps)
 	e.u16(uint16(len(r.Sources)))
 	for _, s := range r.Sources {
 		e.str(s)
@@ -169,10 +181,7 @@ func (e *encoder) reading(r *Reading) {
 
 func (d *decoder) reading(req SeriesRequest, asset Asset) Reading {
 	r := Reading{Asset: asset, Interval: req.Interval, Days: req.Days, FetchedAt: d.time(), FreshUntil: d.time()}
-	r.Timestamps = make(Timestamps, d.count(8))
-	for i := range r.Timestamps {
-		r.Timestamps[i] = d.i64()
-	}
+	r.Timestamps = d.timestamps(req.Interval)
 	r.Sources = make([]string, min(d.u16(), 64))
 	for i := range r.Sources {
 		r.Sources[i] = d.str()
@@ -186,40 +195,42 @@ func (d *decoder) reading(req SeriesRequest, asset Asset) Reading {
 }
 
 func encodeChart(req ChartRequest, c *Chart) []byte {
-	e := &encoder{make([]byte, 0, 256+32*len(c.Timestamps))}
+	e := &encoder{make([]byte, 0, 256+16*len(c.Timestamps.ranges)+c.Prices.Size()+c.MarketCaps.Size()+c.Volumes.Size())}
 	e.u16(chartVersion)
 	e.str(req.key())
 	e.reading(&c.Reading)
 	e.column(c.Prices)
 	e.column(c.MarketCaps)
 	e.column(c.Volumes)
-	return e.seal()
+	return e.b
 }
 
 func decodeChart(req ChartRequest, asset Asset, b []byte) (*Chart, error) {
 	d := open(b, chartVersion, req.key())
-	c := &Chart{Reading: d.reading(req, asset), Currency: req.Currency, Prices: d.column(), MarketCaps: d.column(), Volumes: d.column()}
-	n := len(c.Timestamps)
-	if err := d.done(); err != nil || len(c.Prices) != n || len(c.MarketCaps) != n || len(c.Volumes) != n {
-		return nil, errCorrupt
+	c := &Chart{Reading: d.reading(req, asset), Currency: req.Currency}
+	n := c.Timestamps.Len()
+	c.Prices, c.MarketCaps, c.Volumes = d.column(n), d.column(n), d.column(n)
+	if err := d.done(); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
 
 func encodeMetric(req MetricRequest, m *MetricSeries) []byte {
-	e := &encoder{make([]byte, 0, 256+16*len(m.Timestamps))}
+	e := &encoder{make([]byte, 0, 256+16*len(m.Timestamps.ranges)+m.Values.Size())}
 	e.u16(metricVersion)
 	e.str(req.key())
 	e.reading(&m.Reading)
 	e.column(m.Values)
-	return e.seal()
+	return e.b
 }
 
 func decodeMetric(req MetricRequest, asset Asset, b []byte) (*MetricSeries, error) {
 	d := open(b, metricVersion, req.key())
-	m := &MetricSeries{Reading: d.reading(req, asset), Metric: req.Metric, Values: d.column()}
-	if err := d.done(); err != nil || len(m.Values) != len(m.Timestamps) {
-		return nil, errCorrupt
+	m := &MetricSeries{Reading: d.reading(req, asset), Metric: req.Metric}
+	m.Values = d.column(m.Timestamps.Len())
+	if err := d.done(); err != nil {
+		return nil, err
 	}
 	return m, nil
 }
@@ -249,11 +260,14 @@ func encodeSamples(w Window, s *Samples) []byte {
 	for i := range s.Points {
 		e.sample(&s.Points[i])
 	}
-	if s.tail != nil {
-		e.sample(s.tail)
-		e.time(s.tailAt)
+	if s.tail == nil {
+		e.u16(0)
+		return e.b
 	}
-	return e.seal()
+	e.u16(1)
+	e.sample(s.tail)
+	e.time(s.tailAt)
+	return e.b
 }
 
 func decodeSamples(w Window, asset Asset, b []byte) (*Samples, error) {
@@ -263,7 +277,7 @@ func decodeSamples(w Window, asset Asset, b []byte) (*Samples, error) {
 	for i := range s.Points {
 		s.Points[i] = d.sample()
 	}
-	if len(d.b) > 0 {
+	if d.u16() != 0 {
 		tail := d.sample()
 		s.tail, s.tailAt = &tail, d.time()
 	}
@@ -280,7 +294,7 @@ func encodeDocument(key string, doc Document) []byte {
 	e.time(doc.FreshUntil)
 	e.i64(int64(len(doc.Body)))
 	e.b = append(e.b, doc.Body...)
-	return e.seal()
+	return e.b
 }
 
 func decodeDocument(key string, b []byte) (Document, error) {

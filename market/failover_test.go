@@ -66,7 +66,7 @@ func TestTheNextProviderFillsIn(t *testing.T) {
 	two.down = fault.New(fault.UpstreamUnavailable, "")
 	req := chart("bitcoin", market.Daily, 30)
 	c, err := h.chartOf(req)
-	if err != nil || len(c.Timestamps) != 30 || c.Stale || !c.Coverage.Complete || !slices.Equal(c.Sources, []string{"other"}) {
+	if err != nil || c.Timestamps.Len() != 30 || c.Stale || !c.Coverage.Complete || !slices.Equal(c.Sources, []string{"other"}) {
 		t.Fatalf("got %+v, %v", c, err)
 	}
 	if got := two.take(); !slices.Equal(got, []string{"preferred", "other"}) {
@@ -83,7 +83,7 @@ func TestTheNextProviderFillsIn(t *testing.T) {
 
 	two.down = nil
 	h.with(two)
-	if c, err = h.chartOf(req); err != nil || !slices.Equal(c.Sources, []string{"preferred"}) || len(c.Timestamps) != 30 {
+	if c, err = h.chartOf(req); err != nil || !slices.Equal(c.Sources, []string{"preferred"}) || c.Timestamps.Len() != 30 {
 		t.Fatalf("got %+v, %v", c, err)
 	}
 	h.clock.Advance(2 * time.Hour)
@@ -103,12 +103,12 @@ func TestAnotherProviderReachesFartherBack(t *testing.T) {
 	two.reach = h.clock.Now().Truncate(24*time.Hour).AddDate(0, 0, -9).UnixMilli()
 	req := chart("bitcoin", market.Daily, 30)
 	c, err := h.chartOf(req)
-	if err != nil || len(c.Timestamps) != 30 || !c.Coverage.Complete || !slices.Equal(c.Sources, []string{"other", "preferred"}) {
+	if err != nil || c.Timestamps.Len() != 30 || !c.Coverage.Complete || !slices.Equal(c.Sources, []string{"other", "preferred"}) {
 		t.Fatalf("got %+v, %v", c, err)
 	}
 	two.take()
 	h.with(two)
-	if again, err := h.chartOf(req); err != nil || !slices.Equal(again.Prices, c.Prices) || len(two.take()) != 0 {
+	if again, err := h.chartOf(req); err != nil || !slices.Equal(again.Prices.Values(), c.Prices.Values()) || len(two.take()) != 0 {
 		t.Errorf("asked again: %v", err)
 	}
 }

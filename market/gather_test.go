@@ -163,7 +163,7 @@ func TestAnotherReplicaHasTheLease(t *testing.T) {
 		h.store.onHistories = nil
 		other.Charts(t.Context(), []market.ChartRequest{chart("bitcoin", market.Daily, 30)}, fresh)
 	}
-	if c, err := h.chartOf(chart("bitcoin", market.Daily, 30)); err != nil || len(c.Timestamps) != 30 {
+	if c, err := h.chartOf(chart("bitcoin", market.Daily, 30)); err != nil || c.Timestamps.Len() != 30 {
 		t.Errorf("got %v, %v", c, err)
 	}
 	if n := h.source.nCharts.Load(); n != 1 {

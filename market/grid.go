@@ -3,7 +3,6 @@ package market
 import (
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -227,27 +226,22 @@ func place(list *[]SeriesRequest, r SeriesRequest) int {
 // error at the same index; no errors at all are nil.
 func (p GridPlan) Read(charts []Answer[*Chart], metrics []Answer[*MetricSeries]) (*Grid, []error) {
 	readings, columns, errs := p.columns(charts, metrics)
-	window, step := p.window, p.request.Interval.Step()
+	window := p.window
 	if p.request.Days == AllDays {
 		window.From = p.begin(readings)
 	}
-	g := &Grid{Timestamps: make(Timestamps, 0, max(0, (window.To-window.From)/step)), Columns: make([]*GridSeries, len(columns))}
-	for t := window.From; t < window.To; t += step {
-		g.Timestamps = append(g.Timestamps, t)
-	}
-	values := make(Column, len(columns)*len(g.Timestamps))
+	g := &Grid{Timestamps: spanning(p.request.Interval, window), Columns: make([]*GridSeries, len(columns))}
 	for i, r := range readings {
 		if r == nil {
 			continue
 		}
-		column := values[:len(g.Timestamps):len(g.Timestamps)]
-		values = values[len(g.Timestamps):]
+		put := align
 		if p.from[i].carried {
-			carry(column, window.From, step, r.Timestamps, columns[i])
-		} else {
-			align(column, window.From, step, r.Timestamps, columns[i])
+			put = carry
 		}
-		g.Columns[i] = &GridSeries{Label: p.request.Columns[i].label(), Values: column, Sources: r.Sources, Coverage: r.Coverage}
+		g.Columns[i] = &GridSeries{
+			Label: p.request.Columns[i].label(), Values: put(g.Timestamps, r.Timestamps, columns[i]), Sources: r.Sources, Coverage: r.Coverage,
+		}
 	}
 	return g, errs
 }
@@ -293,10 +287,10 @@ func (c *Chart) column(v GridValue) Column {
 func (p GridPlan) begin(readings []*Reading) int64 {
 	first := p.window.To
 	for i, r := range readings {
-		if r == nil || len(r.Timestamps) == 0 {
+		if r == nil || r.Timestamps.Len() == 0 {
 			continue
 		}
-		t := r.Timestamps[0]
+		t := r.Timestamps.span().From
 		if p.from[i].carried {
 			t += Daily.Step()
 		}
@@ -306,26 +300,43 @@ func (p GridPlan) begin(readings []*Reading) int64 {
 }
 
 // align puts values at their own instants, and null at all others.
-func align(into Column, from, step int64, timestamps Timestamps, values Column) {
-	for i := range into {
-		into[i] = math.NaN()
+func align(grid, timestamps Timestamps, values Column) Column {
+	if grid.same(timestamps) {
+		return values
 	}
-	for i, t := range timestamps {
-		if at := (t - from) / step; t >= from && at < int64(len(into)) {
-			into[at] = values[i]
+	slots, texts := newColumnBuilder(grid.Len()), values.Texts()
+	window, step := grid.span(), grid.interval.Step()
+	at := window.From
+	for t := range timestamps.All() {
+		text := texts.Next()
+		if !window.Contains(t) {
+			continue
 		}
+		for ; at < t; at += step {
+			slots.addText(nullText)
+		}
+		slots.addText(text)
+		at += step
 	}
+	for ; at < window.To; at += step {
+		slots.addText(nullText)
+	}
+	return slots.column()
 }
 
 // carry puts at each instant the last daily value that was known then: a day's is known when the day is over.
-func carry(into Column, from, step int64, timestamps Timestamps, values Column) {
-	last, next := math.NaN(), 0
-	for i := range into {
-		at := from + int64(i)*step
-		for next < len(timestamps) && timestamps[next]+Daily.Step() <= at {
-			last = values[next]
-			next++
+func carry(grid, timestamps Timestamps, values Column) Column {
+	slots, texts := newColumnBuilder(grid.Len()), values.Texts()
+	window, step := grid.span(), grid.interval.Step()
+	at, last := window.From, nullText
+	for t := range timestamps.All() {
+		for known := min(t+Daily.Step(), window.To); at < known; at += step {
+			slots.addText(last)
 		}
-		into[i] = last
+		last = texts.Next()
 	}
+	for ; at < window.To; at += step {
+		slots.addText(last)
+	}
+	return slots.column()
 }

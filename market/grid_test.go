@@ -47,16 +47,16 @@ func (h *house) grid(r market.GridRequest) (*market.Grid, []error) {
 	p := h.PlanGrid(r)
 	g, errs := p.Read(h.Charts(h.t.Context(), p.Charts, fresh), h.Metrics(h.t.Context(), p.Metrics, fresh))
 	for _, c := range g.Columns {
-		if c != nil && len(c.Values) != len(g.Timestamps) {
-			h.t.Fatalf("%s: %d values for %d instants", c.Label, len(c.Values), len(g.Timestamps))
+		if c != nil && c.Values.Len() != g.Timestamps.Len() {
+			h.t.Fatalf("%s: %d values for %d instants", c.Label, c.Values.Len(), g.Timestamps.Len())
 		}
 	}
 	return g, errs
 }
 
 // same takes null for equal to null.
-func same(a, b market.Column) bool {
-	return slices.EqualFunc(a, b, func(a, b float64) bool { return a == b || a != a && b != b })
+func same(a market.Column, b []float64) bool {
+	return slices.EqualFunc(a.Values(), b, func(a, b float64) bool { return a == b || a != a && b != b })
 }
 
 func TestDailyGrid(t *testing.T) {
@@ -70,19 +70,19 @@ func TestDailyGrid(t *testing.T) {
 	}})
 	null := math.NaN()
 	at := []float64{float64(march(8, 0)), float64(march(9, 0)), float64(march(10, 0))}
-	if !slices.Equal(g.Timestamps, market.Timestamps{march(8, 0), march(9, 0), march(10, 0)}) {
+	if !slices.Equal(g.Timestamps.Values(), []int64{march(8, 0), march(9, 0), march(10, 0)}) {
 		t.Errorf("instants: %v", g.Timestamps)
 	}
 	for i, want := range []struct {
 		label   string
-		values  market.Column
+		values  []float64
 		sources string
 	}{
 		{"mine", at, "test"},
-		{"bitcoin VOLUME USD", market.Column{2 * at[0], 2 * at[1], 2 * at[2]}, "test"},
-		{"bitcoin MARKET_CAP EUR", market.Column{null, null, null}, "test"},
-		{"bitcoin MVRV", market.Column{-at[0], -at[1], null}, "test"}, // today is not over
-		{"0x MVRV", market.Column{null, null, null}, ""},
+		{"bitcoin VOLUME USD", []float64{2 * at[0], 2 * at[1], 2 * at[2]}, "test"},
+		{"bitcoin MARKET_CAP EUR", []float64{null, null, null}, "test"},
+		{"bitcoin MVRV", []float64{-at[0], -at[1], null}, "test"}, // today is not over
+		{"0x MVRV", []float64{null, null, null}, ""},
 	} {
 		c := g.Columns[i]
 		if c.Label != want.label || !same(c.Values, want.values) || strings.Join(c.Sources, " ") != want.sources {
@@ -101,11 +101,11 @@ func TestDailyGrid(t *testing.T) {
 func TestAGridOfMetricsEndsWhereTheyDo(t *testing.T) {
 	h := gridHouse(t)
 	g, _ := h.grid(market.GridRequest{Days: 2, Interval: market.Daily, Columns: []market.GridColumn{metricColumn("bitcoin", market.MVRV)}})
-	if !slices.Equal(g.Timestamps, market.Timestamps{march(8, 0), march(9, 0)}) {
+	if !slices.Equal(g.Timestamps.Values(), []int64{march(8, 0), march(9, 0)}) {
 		t.Errorf("instants: %v", g.Timestamps)
 	}
 	g, _ = h.grid(market.GridRequest{Days: 1, Interval: market.Hourly, Columns: []market.GridColumn{metricColumn("bitcoin", market.MVRV)}})
-	if g.Timestamps[0] != march(9, 12) || g.Timestamps[23] != march(10, 11) || g.Columns[0].Values[23] != -float64(march(10, 11)) {
+	if g.Timestamps.Values()[0] != march(9, 12) || g.Timestamps.Values()[23] != march(10, 11) || g.Columns[0].Values.Values()[23] != -float64(march(10, 11)) {
 		t.Errorf("an hourly metric stands at its own hours: %v %v", g.Timestamps, g.Columns[0].Values)
 	}
 }
@@ -116,14 +116,15 @@ func TestADailyMetricOnAnHourlyGrid(t *testing.T) {
 		h := gridHouse(t)
 		h.clock.Set(2026, 3, now[0], now[1], now[2])
 		g, errs := h.grid(market.GridRequest{Days: 2, Interval: market.Hourly, Columns: []market.GridColumn{metricColumn("bitcoin", market.NUPL), column("bitcoin")}})
-		if errs != nil || len(g.Timestamps) != 48 {
-			t.Fatalf("%v: %d instants, %v", now, len(g.Timestamps), errs)
+		if errs != nil || g.Timestamps.Len() != 48 {
+			t.Fatalf("%v: %d instants, %v", now, g.Timestamps.Len(), errs)
 		}
 		served := market.SeriesKey{Metric: market.NUPL, Interval: market.Daily}.Newest(h.clock.Now())
-		for i, v := range g.Columns[0].Values {
-			day := min(market.Daily.Floor(g.Timestamps[i])-market.Daily.Step(), served)
-			if v != -float64(day) || g.Columns[1].Values[i] != float64(g.Timestamps[i]) {
-				t.Errorf("%v: at %v the value of %v, want that of %v", now, time.UnixMilli(g.Timestamps[i]).UTC(), time.UnixMilli(int64(-v)).UTC(), time.UnixMilli(day).UTC())
+		stamps, prices := g.Timestamps.Values(), g.Columns[1].Values.Values()
+		for i, v := range g.Columns[0].Values.Values() {
+			day := min(market.Daily.Floor(stamps[i])-market.Daily.Step(), served)
+			if v != -float64(day) || prices[i] != float64(stamps[i]) {
+				t.Errorf("%v: at %v the value of %v, want that of %v", now, time.UnixMilli(stamps[i]).UTC(), time.UnixMilli(int64(-v)).UTC(), time.UnixMilli(day).UTC())
 			}
 		}
 	}
@@ -132,15 +133,15 @@ func TestADailyMetricOnAnHourlyGrid(t *testing.T) {
 func TestAGridOfAllThereIs(t *testing.T) {
 	h := gridHouse(t)
 	g, _ := h.grid(market.GridRequest{Days: market.AllDays, Interval: market.Daily, Columns: []market.GridColumn{column("bitcoin"), metricColumn("bitcoin", market.MVRV)}})
-	if g.Timestamps[0] != march(1, 0) || len(g.Timestamps) != 10 {
+	if g.Timestamps.Values()[0] != march(1, 0) || g.Timestamps.Len() != 10 {
 		t.Errorf("begins where the first column does: %v", g.Timestamps)
 	}
 	g, _ = h.grid(market.GridRequest{Days: market.AllDays, Interval: market.Hourly, Columns: []market.GridColumn{metricColumn("bitcoin", market.NUPL)}})
-	if g.Timestamps[0] != march(2, 0) || g.Columns[0].Values[0] != -float64(march(1, 0)) {
-		t.Errorf("a carried metric begins when it is first known: %v", g.Timestamps[0])
+	if g.Timestamps.Values()[0] != march(2, 0) || g.Columns[0].Values.Values()[0] != -float64(march(1, 0)) {
+		t.Errorf("a carried metric begins when it is first known: %v", g.Timestamps.Values()[0])
 	}
 	g, _ = h.grid(market.GridRequest{Days: market.AllDays, Interval: market.Daily, Columns: []market.GridColumn{metricColumn("0x", market.MVRV)}})
-	if g.Timestamps == nil || len(g.Timestamps) != 0 || len(g.Columns) != 1 {
+	if g.Timestamps.Len() != 0 || g.Timestamps.String() != "[]" || len(g.Columns) != 1 {
 		t.Errorf("nothing at all: %+v", g)
 	}
 }

@@ -20,14 +20,15 @@ type MetricSeries struct {
 // MetricPoint is one instant of a metric's series.
 type MetricPoint struct {
 	Timestamp time.Time
-	Value     Number
+	Value     NumberText
 }
 
 // Points are the columns as rows.
 func (m *MetricSeries) Points() []MetricPoint {
-	points := make([]MetricPoint, len(m.Timestamps))
-	for i, t := range m.Timestamps {
-		points[i] = MetricPoint{time.UnixMilli(t).UTC(), Number(m.Values[i])}
+	points := make([]MetricPoint, 0, m.Timestamps.Len())
+	values := m.Values.Texts()
+	for t := range m.Timestamps.All() {
+		points = append(points, MetricPoint{time.UnixMilli(t).UTC(), values.Next()})
 	}
 	return points
 }
@@ -56,8 +57,9 @@ func (k metrics) unit(key SeriesKey) string {
 
 func (k metrics) read(r SeriesRequest, asset Asset, h History, window Range, providers []string) *MetricSeries {
 	m := &MetricSeries{Metric: r.Metric, Unit: k.unit(r.SeriesKey)}
-	m.read(r, asset, h, window, providers,
-		func(n int) { m.Values = make(Column, 0, n) }, func(p *Point) { m.Values = append(m.Values, p.Price) })
+	var values *columnBuilder
+	m.read(r, asset, h, window, providers, func(n int) { values = newColumnBuilder(n) }, func(p *Point) { values.add(p.Price) })
+	m.Values = values.column()
 	return m
 }
 

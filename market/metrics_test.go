@@ -40,17 +40,17 @@ func TestMetricsWalk(t *testing.T) {
 	}
 	for i, a := range h.Metrics(ctx, asked, fresh) {
 		m := a.Value
-		if a.Err != nil || len(m.Timestamps) != 30 || m.Asset.ID != asked[i].Asset || m.Metric != market.MVRV || m.Unit != "ratio" || !m.Coverage.Complete || m.Stale {
+		if a.Err != nil || m.Timestamps.Len() != 30 || m.Asset.ID != asked[i].Asset || m.Metric != market.MVRV || m.Unit != "ratio" || !m.Coverage.Complete || m.Stale {
 			t.Fatalf("%d: %+v %v", i, m, a.Err)
 		}
-		if last := m.Timestamps[29]; last != march(9, 0) || m.Values[29] != float64(last) || m.Points()[29].Value != market.Number(last) {
-			t.Fatalf("the newest is that of the last day that is over: got %v %v", last, m.Values[29])
+		if last := m.Timestamps.Values()[29]; last != march(9, 0) || m.Values.Values()[29] != float64(last) || m.Points()[29].Value.Number() != market.Number(last) {
+			t.Fatalf("the newest is that of the last day that is over: got %v %v", last, m.Values.Values()[29])
 		}
 	}
 	h.expect("50 series, cold", budget{cacheGets: 1, cacheSets: 1, selects: 1, saves: 50, calls: 50})
 	h.Metrics(ctx, asked, fresh)
 	h.expect("50 series, warm", budget{cacheGets: 1})
-	if got, ok := h.MetricsInMemory(ctx, asked); !ok || got[49].Value.Unit != "ratio" || got[49].Value.Timestamps[29] != march(9, 0) {
+	if got, ok := h.MetricsInMemory(ctx, asked); !ok || got[49].Value.Unit != "ratio" || got[49].Value.Timestamps.Values()[29] != march(9, 0) {
 		t.Errorf("out of memory: %v", ok)
 	}
 	h.expect("out of memory", budget{})
@@ -59,7 +59,7 @@ func TestMetricsWalk(t *testing.T) {
 		t.Error("an empty memory answered")
 	}
 	for i, a := range h.Metrics(ctx, asked, fresh) {
-		if a.Err != nil || len(a.Value.Values) != 30 || a.Value.Values[29] != float64(march(9, 0)) || !slices.Equal(a.Value.Sources, []string{"test"}) {
+		if a.Err != nil || a.Value.Values.Len() != 30 || a.Value.Values.Values()[29] != float64(march(9, 0)) || !slices.Equal(a.Value.Sources, []string{"test"}) {
 			t.Fatalf("%d out of the database: %+v %v", i, a.Value, a.Err)
 		}
 	}
@@ -75,7 +75,7 @@ func TestAMetricAndAChartAreApart(t *testing.T) {
 	for range 2 {
 		c := h.Charts(t.Context(), []market.ChartRequest{chart("bitcoin", market.Daily, 5)}, fresh)[0]
 		m := h.Metrics(t.Context(), []market.MetricRequest{metric("bitcoin", market.MVRV, market.Daily, 5)}, fresh)[0]
-		if c.Err != nil || m.Err != nil || c.Value.Timestamps[4] != march(10, 0) || m.Value.Timestamps[4] != march(9, 0) {
+		if c.Err != nil || m.Err != nil || c.Value.Timestamps.Values()[4] != march(10, 0) || m.Value.Timestamps.Values()[4] != march(9, 0) {
 			t.Fatalf("%+v %+v", c, m)
 		}
 		h.restart()
@@ -105,12 +105,12 @@ func TestWhenMetricsAreBought(t *testing.T) {
 	ask("nine days", daily(9), market.Range{From: march(1, 0), To: march(10, 0)})
 	ask("five, all known", daily(5))
 	h.clock.Set(2026, 3, 11, 0, 59)
-	if m := ask("before yesterday is due", daily(5)); m.Timestamps[4] != march(9, 0) {
-		t.Errorf("newest: %v", m.Timestamps[4])
+	if m := ask("before yesterday is due", daily(5)); m.Timestamps.Values()[4] != march(9, 0) {
+		t.Errorf("newest: %v", m.Timestamps.Values()[4])
 	}
 	h.clock.Set(2026, 3, 11, 1, 0)
-	if m := ask("once it is", daily(5), market.Range{From: march(10, 0), To: march(11, 0)}); m.Timestamps[4] != march(10, 0) {
-		t.Errorf("newest: %v", m.Timestamps[4])
+	if m := ask("once it is", daily(5), market.Range{From: march(10, 0), To: march(11, 0)}); m.Timestamps.Values()[4] != march(10, 0) {
+		t.Errorf("newest: %v", m.Timestamps.Values()[4])
 	}
 	h.clock.Set(2026, 3, 11, 2, 30)
 	ask("once it has settled, together with the eight that may be revised", daily(20),
@@ -146,7 +146,7 @@ func TestWhenHourlyMetricsAreBought(t *testing.T) {
 		h.clock.Set(2026, 3, c.d, c.hr, c.min)
 		h.source.asked = nil
 		a := h.Metrics(t.Context(), []market.MetricRequest{hourly}, fresh)[0]
-		if a.Err != nil || len(a.Value.Timestamps) != 24 {
+		if a.Err != nil || a.Value.Timestamps.Len() != 24 {
 			t.Fatalf("%s: %+v %v", c.what, a.Value, a.Err)
 		}
 		if got := slices.Concat(h.source.asked...); !slices.Equal(got, c.want) {
@@ -174,7 +174,7 @@ func TestRevisedValuesReplaceOldOnes(t *testing.T) {
 	for _, where := range []string{"as fetched", "out of the database"} {
 		m := h.Metrics(t.Context(), []market.MetricRequest{r}, fresh)[0].Value
 		// 1 March was over more than eight days before it was fetched first.
-		if want := (market.Column{2, 2, 2, 2, 2, 2, 2, 2, 2}); m.Timestamps[0] != march(1, 0) || m.Values[0] != 1 || !slices.Equal(m.Values[1:], want) {
+		if want := ([]float64{2, 2, 2, 2, 2, 2, 2, 2, 2}); m.Timestamps.Values()[0] != march(1, 0) || m.Values.Values()[0] != 1 || !slices.Equal(m.Values.Values()[1:], want) {
 			t.Errorf("%s: %v", where, m.Values)
 		}
 		h.restart()
@@ -195,7 +195,7 @@ func TestWhatIsNotOffered(t *testing.T) {
 			t.Fatalf("%s: %v", what, a.Err)
 		}
 		m := a.Value
-		if len(m.Timestamps) != 0 || len(m.Values) != 0 || len(m.Sources) != 0 || m.Unit != unit || m.Stale || m.Coverage.Complete || m.FetchedAt.IsZero() || !m.FreshUntil.After(h.clock.Now()) {
+		if m.Timestamps.Len() != 0 || m.Values.Len() != 0 || len(m.Sources) != 0 || m.Unit != unit || m.Stale || m.Coverage.Complete || m.FetchedAt.IsZero() || !m.FreshUntil.After(h.clock.Now()) {
 			t.Errorf("%s: %+v", what, m)
 		}
 		want := []market.Hole{{From: time.UnixMilli(from).UTC(), To: time.UnixMilli(to).UTC(), Reason: market.NotOffered}}

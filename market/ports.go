@@ -78,7 +78,8 @@ type BulkSource interface {
 }
 
 // Cache keeps encoded values for a while. It has no errors: a fault of the cache is a miss, within 100 ms, and the
-// cache tells the log and the metrics.
+// cache tells the log and the metrics. A value whose bytes may have changed on the way, or where they were kept, is such a
+// fault: who asks does not read through what it gets.
 type Cache interface {
 	// Get looks all keys up in one round trip. The result has an entry for each key, in order; a nil Value is a miss.
 	Get(ctx context.Context, keys []string) []CacheHit

@@ -35,7 +35,7 @@ func TestQuarantine(t *testing.T) {
 	held := func(what string) {
 		t.Helper()
 		c, err := h.chartOf(req)
-		if err != nil || len(c.Timestamps) != 29 || slices.Contains(c.Timestamps, spike.UnixMilli()) || c.Stale || len(c.Coverage.Holes) != 1 {
+		if err != nil || c.Timestamps.Len() != 29 || slices.Contains(c.Timestamps.Values(), spike.UnixMilli()) || c.Stale || len(c.Coverage.Holes) != 1 {
 			t.Fatalf("%s: %+v, %v", what, c, err)
 		}
 		if hole := c.Coverage.Holes[0]; !hole.From.Equal(spike) || hole.Reason != market.UpstreamHole {
@@ -77,7 +77,7 @@ func TestQuarantine(t *testing.T) {
 	}
 	h.clock.Advance(time.Hour)
 	c, err := h.chartOf(req)
-	if err != nil || len(c.Timestamps) != 30 || !c.Coverage.Complete || !slices.Contains(c.Prices, 5000) {
+	if err != nil || c.Timestamps.Len() != 30 || !c.Coverage.Complete || !slices.Contains(c.Prices.Values(), 5000) {
 		t.Fatalf("after the release: %+v, %v", c, err)
 	}
 	if got := h.source.nCharts.Load(); got != calls {
@@ -91,7 +91,7 @@ func TestTheNewestSpikeIsFoundOutLater(t *testing.T) {
 	spike := time.Date(2026, 3, 10, 0, 0, 0, 0, time.UTC) // today's
 	h.withSpike(spike.UnixMilli())
 	req := chart("bitcoin", market.Daily, 10)
-	if c, err := h.chartOf(req); err != nil || !slices.Contains(c.Prices, 5000) {
+	if c, err := h.chartOf(req); err != nil || !slices.Contains(c.Prices.Values(), 5000) {
 		t.Fatalf("a point without a successor was held back: %+v, %v", c, err)
 	}
 	h.clock.Set(2026, 3, 11, 12, 0)
@@ -101,7 +101,7 @@ func TestTheNewestSpikeIsFoundOutLater(t *testing.T) {
 	}
 	req.Days = 10
 	c, err := h.chartOf(req)
-	if err != nil || slices.Contains(c.Prices, 5000) || len(c.Timestamps) != 9 {
+	if err != nil || slices.Contains(c.Prices.Values(), 5000) || c.Timestamps.Len() != 9 {
 		t.Fatalf("a day later: %+v, %v", c, err)
 	}
 }

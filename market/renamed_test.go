@@ -26,7 +26,7 @@ func TestARenamedIDGoesOnAnswering(t *testing.T) {
 	h.source.nCharts.Store(0)
 	for range 2 { // the second time out of memory
 		after, err := h.chartOf(chart("matic-network", market.Daily, 30))
-		if err != nil || after.Asset.ID != "matic-network" || after.Asset.Symbol != "pol" || len(after.Timestamps) != len(before.Timestamps) {
+		if err != nil || after.Asset.ID != "matic-network" || after.Asset.Symbol != "pol" || after.Timestamps.Len() != before.Timestamps.Len() {
 			t.Fatalf("got %+v, %v", after, err)
 		}
 		now, err := h.chartOf(chart("polygon-ecosystem-token", market.Daily, 30))

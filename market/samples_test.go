@@ -127,7 +127,7 @@ func TestSamplesAndChartsShareRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.source.nCharts.Store(0)
-	if a := h.Charts(t.Context(), []market.ChartRequest{chart("bitcoin", market.Daily, 30)}, fresh)[0]; a.Err != nil || len(a.Value.Prices) != 30 {
+	if a := h.Charts(t.Context(), []market.ChartRequest{chart("bitcoin", market.Daily, 30)}, fresh)[0]; a.Err != nil || a.Value.Prices.Len() != 30 {
 		t.Fatal(a)
 	}
 	h.restart()

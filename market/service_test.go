@@ -48,7 +48,7 @@ func TestChartsWalk(t *testing.T) {
 		asked = append(asked, chart(fmt.Sprintf("coin-%03d", i), market.Daily, 30))
 	}
 	for i, a := range h.Charts(ctx, asked, fresh) {
-		if a.Err != nil || len(a.Value.Timestamps) != 30 || a.Value.Asset.ID != asked[i].Asset || !a.Value.Coverage.Complete || a.Value.Stale {
+		if a.Err != nil || a.Value.Timestamps.Len() != 30 || a.Value.Asset.ID != asked[i].Asset || !a.Value.Coverage.Complete || a.Value.Stale {
 			t.Fatalf("%d: %+v %v", i, a.Value, a.Err)
 		}
 	}
@@ -57,7 +57,7 @@ func TestChartsWalk(t *testing.T) {
 	h.expect("50 series, warm", budget{cacheGets: 1})
 	h.restart()
 	for i, a := range h.Charts(ctx, asked, fresh) {
-		if a.Err != nil || len(a.Value.Prices) != 30 || a.Value.Prices[29] != float64(a.Value.Timestamps[29]) {
+		if a.Err != nil || a.Value.Prices.Len() != 30 || a.Value.Prices.Values()[29] != float64(a.Value.Timestamps.Values()[29]) {
 			t.Fatalf("%d out of the database: %+v %v", i, a.Value, a.Err)
 		}
 	}
@@ -171,8 +171,8 @@ func TestTwoHundredChartsOneCall(t *testing.T) {
 	errs := make(chan error, 201)
 	ask := func(days market.Days) {
 		a := h.Charts(t.Context(), []market.ChartRequest{chart("bitcoin", market.Daily, days)}, fresh)[0]
-		if a.Err == nil && len(a.Value.Timestamps) != int(days) {
-			a.Err = fmt.Errorf("%d points for %d days", len(a.Value.Timestamps), days)
+		if a.Err == nil && a.Value.Timestamps.Len() != int(days) {
+			a.Err = fmt.Errorf("%d points for %d days", a.Value.Timestamps.Len(), days)
 		}
 		errs <- a.Err
 	}
@@ -315,7 +315,7 @@ func TestChartFreshness(t *testing.T) {
 		t.Errorf("without consent: %+v %v", a.Value, a.Err)
 	}
 	a := h.Charts(t.Context(), r, market.Freshness{StaleIfError: 3 * time.Hour})[0]
-	if a.Err != nil || !a.Value.Stale || a.Value.Coverage.Complete || len(a.Value.Timestamps) != 22 || a.Value.Coverage.Holes[0].Reason != market.Failed {
+	if a.Err != nil || !a.Value.Stale || a.Value.Coverage.Complete || a.Value.Timestamps.Len() != 22 || a.Value.Coverage.Holes[0].Reason != market.Failed {
 		t.Errorf("with consent: %+v %v", a.Value, a.Err)
 	}
 	if a := h.Charts(t.Context(), r, market.Freshness{StaleIfError: time.Minute})[0]; a.Err == nil {
@@ -334,7 +334,7 @@ func TestTheStoreIsAway(t *testing.T) {
 	if a := h.Prices(t.Context(), pairs("usd", "bitcoin"), fresh)[0]; a.Err != nil || a.Value.Price != 7.1 {
 		t.Errorf("price: %+v %v", a.Value, a.Err)
 	}
-	if a := h.Charts(t.Context(), []market.ChartRequest{chart("bitcoin", market.Daily, 30)}, fresh)[0]; a.Err != nil || len(a.Value.Prices) != 30 || !a.Value.Coverage.Complete {
+	if a := h.Charts(t.Context(), []market.ChartRequest{chart("bitcoin", market.Daily, 30)}, fresh)[0]; a.Err != nil || a.Value.Prices.Len() != 30 || !a.Value.Coverage.Complete {
 		t.Errorf("chart: %+v %v", a.Value, a.Err)
 	}
 	h.expect("both", budget{cacheGets: 2, cacheSets: 2, selects: 2, saves: 2, calls: 2})
@@ -437,7 +437,7 @@ func TestWhatMemoryHoldsIsAnsweredAtOnce(t *testing.T) {
 	if !ok || *got[0].Value != *want[0].Value || !fault.Is(got[1].Err, fault.NotFound) || *got[2].Value != *want[2].Value {
 		t.Errorf("prices: %v %+v", ok, got)
 	}
-	if got, ok := h.ChartsInMemory(ctx, charts); !ok || !slices.Equal(got[0].Value.Prices, wantCharts[0].Value.Prices) {
+	if got, ok := h.ChartsInMemory(ctx, charts); !ok || !slices.Equal(got[0].Value.Prices.Values(), wantCharts[0].Value.Prices.Values()) {
 		t.Errorf("chart: %v", ok)
 	}
 	if _, ok := h.PricesInMemory(ctx, pairs("usd", "bitcoin", "0x"), fresh); ok {

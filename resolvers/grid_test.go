@@ -33,7 +33,7 @@ func TestMethodsCheckAndCharge(t *testing.T) {
 
 	ctx := r.requestOf(t)
 	g, errs, err := r.Grid(ctx, grid)
-	if err != nil || len(g.Columns) != 5 || g.Columns[4] != nil || !fault.Is(errs[4], fault.NotFound) || len(g.Timestamps) != 7 {
+	if err != nil || len(g.Columns) != 5 || g.Columns[4] != nil || !fault.Is(errs[4], fault.NotFound) || g.Timestamps.Len() != 7 {
 		t.Fatalf("%+v %v %v", g, errs, err)
 	}
 	status, _ := r.Status(ctx)

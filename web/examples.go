@@ -33,14 +33,10 @@ func examplePrices() []*market.Price {
 	}
 }
 
+func chartExample() any { return json.RawMessage(chartAs(plainJSON, exampleChart()).body) }
+
 // exampleRows is the example of a chart in a media type of rows.
-func exampleRows(media string) string {
-	a, err := chartAs(media, exampleChart())
-	if err != nil { // cannot be: only JSON can fail
-		panic(err)
-	}
-	return string(a.body)
-}
+func exampleRows(media string) string { return string(chartAs(media, exampleChart()).body) }
 
 func exampleChart() *market.Chart {
 	day := func(d int) time.Time { return time.Date(2026, time.November, d, 0, 0, 0, 0, time.UTC) }
@@ -48,13 +44,13 @@ func exampleChart() *market.Chart {
 	return &market.Chart{
 		Reading: market.Reading{
 			Asset: market.Asset{ID: "bitcoin"}, Interval: market.Daily, Days: 3,
-			Timestamps: market.Timestamps{from.UnixMilli(), day(23).UnixMilli(), to.UnixMilli()},
+			Timestamps: market.NewTimestamps(market.Daily, from.UnixMilli(), day(23).UnixMilli(), to.UnixMilli()),
 			Sources:    []string{"coingecko"}, FetchedAt: exampleTime,
 			Coverage: market.Coverage{Complete: true, From: &from, To: &to},
 		},
 		Currency:   "usd",
-		Prices:     market.Column{135437.19151380117, 136890.34704203627, 134118.7620913267},
-		MarketCaps: market.Column{2715060642630.5576, 2744355250710.5186, float64(market.Null())},
-		Volumes:    market.Column{107687429567.79803, 138575819535.98965, 148196062746.15964},
+		Prices:     market.NewColumn([]float64{135437.19151380117, 136890.34704203627, 134118.7620913267}),
+		MarketCaps: market.NewColumn([]float64{2715060642630.5576, 2744355250710.5186, float64(market.Null())}),
+		Volumes:    market.NewColumn([]float64{107687429567.79803, 138575819535.98965, 148196062746.15964}),
 	}
 }

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"encoding/json"
 	"net/http"
 	"time"
 
@@ -110,35 +109,41 @@ func appendCell(b []byte, f float64) []byte {
 }
 
 // chartAs renders a chart in the media type.
-func chartAs(media string, chart *market.Chart) (rendering, error) {
+func chartAs(media string, chart *market.Chart) rendering {
 	a := rendering{media: media, fetchedAt: chart.FetchedAt, freshUntil: chart.FreshUntil, vary: []string{"Accept"}}
+	prices, marketCaps, volumes := chart.Prices.Texts(), chart.MarketCaps.Texts(), chart.Volumes.Texts()
 	switch media {
 	case csvMedia:
-		a.media, a.body = csvContent, []byte("timestamp,price,market_cap,volume\n")
-		for i, t := range chart.Timestamps {
-			a.body = time.UnixMilli(t).UTC().AppendFormat(a.body, time.RFC3339)
-			for _, column := range []market.Column{chart.Prices, chart.MarketCaps, chart.Volumes} {
-				a.body = appendCell(append(a.body, ','), column[i])
-			}
-			a.body = append(a.body, "\n"...)
+		a.media, a.body = csvContent, append(make([]byte, 0, rowWidth*chart.Timestamps.Len()), "timestamp,price,market_cap,volume\n"...)
+		for instant := range chart.Timestamps.RFC3339() {
+			a.body = append(a.body, instant...)
+			a.body = appendTextCell(append(a.body, ','), prices.Next())
+			a.body = appendTextCell(append(a.body, ','), marketCaps.Next())
+			a.body = appendTextCell(append(a.body, ','), volumes.Next())
+			a.body = append(a.body, '\n')
 		}
 	case ndjsonMedia:
-		for i, t := range chart.Timestamps {
-			a.body = append(a.body, `{"timestamp":"`...)
-			a.body = time.UnixMilli(t).UTC().AppendFormat(a.body, time.RFC3339)
-			a.body = append(a.body, `","price":`...)
-			a.body = market.AppendNumber(a.body, chart.Prices[i])
-			a.body = append(a.body, `,"market_cap":`...)
-			a.body = market.AppendNumber(a.body, chart.MarketCaps[i])
-			a.body = append(a.body, `,"volume":`...)
-			a.body = market.AppendNumber(a.body, chart.Volumes[i])
+		a.body = make([]byte, 0, 2*rowWidth*chart.Timestamps.Len())
+		for instant := range chart.Timestamps.RFC3339() {
+			a.body = append(append(a.body, `{"timestamp":"`...), instant...)
+			a.body = append(append(a.body, `","price":`...), prices.Next()...)
+			a.body = append(append(a.body, `,"market_cap":`...), marketCaps.Next()...)
+			a.body = append(append(a.body, `,"volume":`...), volumes.Next()...)
 			a.body = append(a.body, "}\n"...)
 		}
 	default:
-		var err error
-		if a.body, err = json.Marshal(bodyOf(chart)); err != nil {
-			return a, err
-		}
+		a.body = appendChart(nil, chart)
 	}
-	return a, nil
+	return a
+}
+
+// rowWidth is about how many bytes a row of CSV has.
+const rowWidth = 80
+
+// appendTextCell appends a number's text, or nothing for null.
+func appendTextCell(b []byte, n market.NumberText) []byte {
+	if n.IsNull() {
+		return b
+	}
+	return append(b, n...)
 }

@@ -82,7 +82,7 @@ func (h *Handler) marketChartOperation() *operation {
 			description: "The chart. All columns have the same length, index by index.",
 			headers:     slices.Concat(cached, rated),
 			content: []content{
-				{plainJSON, openapi.Ref("Chart"), bodyOf(exampleChart())},
+				{plainJSON, openapi.Ref("Chart"), chartExample()},
 				{csvMedia, rowsSchema("One line for each point; what is null is empty."), exampleRows(csvMedia)},
 				{ndjsonMedia, rowsSchema("One object for each point."), exampleRows(ndjsonMedia)},
 			},
