@@ -312,10 +312,20 @@ func (w *writer) hole(o *object, h *market.Hole) {
 
 // points writes a series as objects. The columns are the price or the value, the market cap and the volume.
 func (w *writer) points(o *object, r *market.Reading, columns ...market.Column) {
+	texts := make([]market.Texts, len(columns), 3)
+	for i, c := range columns {
+		texts[i] = c.Texts()
+	}
+	var values [3]market.NumberText
 	w.byte('[')
-	for n, t := range r.Timestamps {
-		if n > 0 {
+	first := true
+	for instant := range r.Timestamps.RFC3339() {
+		if !first {
 			w.byte(',')
+		}
+		first = false
+		for i := range texts {
+			values[i] = texts[i].Next()
 		}
 		w.byte('{')
 		for i := range o.fields {
@@ -323,9 +333,9 @@ func (w *writer) points(o *object, r *market.Reading, columns ...market.Column) 
 			w.text(f.key)
 			switch f.kind {
 			case pointTimestamp:
-				w.time(time.UnixMilli(t).UTC())
+				w.b = append(append(append(w.b, '"'), instant...), '"')
 			case pointPrice, pointMarketCap, pointVolume:
-				w.b = market.AppendNumber(w.b, columns[f.kind-pointPrice][n])
+				w.b = append(w.b, values[f.kind-pointPrice]...)
 			default:
 				w.text(f.text)
 			}
