@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -319,15 +321,20 @@ func (g *growth) connected(ctx context.Context, connections int, rate float64, d
 	if err != nil {
 		return s, err
 	}
-	clients, err := dial(ctx, []target{{p.addr, requests}}, connections)
-	defer hangUp(clients)
-	if err != nil {
-		return s, err
-	}
-	var l loaded
-	for i, c := range clients {
-		if err := c.ask(requests[i%len(requests)], &l); err != nil {
-			return s, err
+	var clients []*client
+	defer func() { err = errors.Join(err, hangUp(clients)) }()
+	for len(clients) < connections { // a few at a time: a gateway does not wait for long for a connection's first request
+		const together = 50
+		more, err := dial(ctx, []target{{p.addr, requests}}, min(together, connections-len(clients)))
+		clients = append(clients, more...)
+		if err != nil {
+			return s, fmt.Errorf("after %d connections: %w", len(clients), err)
+		}
+		for _, c := range more {
+			c.reader = bufio.NewReaderSize(c, 1<<12) // there are many
+			if err := c.ask(requests[0], new(loaded)); err != nil {
+				return s, fmt.Errorf("after %d connections: %w", len(clients), err)
+			}
 		}
 	}
 	idle, err := p.resident()
@@ -338,7 +345,8 @@ func (g *growth) connected(ctx context.Context, connections int, rate float64, d
 	if err != nil {
 		return s, err
 	}
-	if l, err = loadOver(ctx, clients, duration, rate); err != nil {
+	l, err := loadOver(ctx, clients, duration, rate)
+	if err != nil {
 		return s, err
 	}
 	after, err := g.spent(ctx, []*process{p})
@@ -351,10 +359,12 @@ func (g *growth) connected(ctx context.Context, connections int, rate float64, d
 	if err := s.memory([]*process{p}); err != nil {
 		return s, err
 	}
-	const kib = 1024
-	s.Own = map[string]float64{
-		ownIdle:   max(0, idle-base) * kib / float64(connections),
-		ownActive: max(0, s.Resident-base) * kib / float64(connections),
+	const kib, many = 1024, 1000 // fewer than that are lost in what else varies
+	if connections >= many {
+		s.Own = map[string]float64{
+			ownIdle:   (idle - base) * kib / float64(connections),
+			ownActive: (s.Resident - base) * kib / float64(connections),
+		}
 	}
 	return s, g.stop(p.name)
 }
@@ -374,6 +384,9 @@ func (g *growth) way(ctx context.Context) (curve, error) {
 	}
 	samples, err := g.fresh(ctx, []float64{1, 2, 3}, func(x float64) (s sample, err error) {
 		kind := kinds[int(x)-1]
+		if err := g.postgres.forgetLog(ctx); err != nil {
+			return s, err
+		}
 		p, err := g.gateway(ctx, append(kind.env, "REDIS_URL="+g.redisURL)...)
 		if err != nil {
 			return s, err
@@ -386,10 +399,15 @@ func (g *growth) way(ctx context.Context) (curve, error) {
 			return s, err
 		}
 		s.Label = kind.label
-		return s, g.stop(p.name)
+		if err := g.stop(p.name); err != nil { // which ships the last of its log
+			return s, err
+		}
+		line, stored, err := g.postgres.logged(ctx)
+		s.Own = map[string]float64{ownLine: line, ownStoredLine: stored}
+		return s, err
 	})
 	return curve{
-		Title: "The way to 100,000 requests/s, on paper", Samples: samples,
+		Title: "The way to 100,000 requests/s, on paper", XLabel: "W1", Samples: samples,
 		How: fmt.Sprintf("W1, one price with all fields, with the meter in Redis; %d connections.", g.connections),
 	}, err
 }

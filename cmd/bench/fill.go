@@ -34,6 +34,18 @@ func (s *postgresServer) empty(ctx context.Context) error {
 	return err
 }
 
+// forgetLog drops what gateways have logged until now.
+func (s *postgresServer) forgetLog(ctx context.Context) error {
+	_, err := s.conn.Exec(ctx, "TRUNCATE ops.log_segments")
+	return err
+}
+
+// logged is how many bytes a line of the log has, and what is stored of it, compressed.
+func (s *postgresServer) logged(ctx context.Context) (line, stored float64, err error) {
+	err = s.conn.QueryRow(ctx, "SELECT sum(bytes)::float8 / sum(lines)::float8, sum(octet_length(data))::float8 / sum(lines)::float8 FROM ops.log_segments").Scan(&line, &stored)
+	return line, stored, err
+}
+
 // fill puts so many points of each series into the database, day by day, as years of refreshes do, and gives the size of the
 // table of points with its index. The points go on for a while after now, so that a run which sees the next one become due
 // need not buy it.

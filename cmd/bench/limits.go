@@ -50,7 +50,9 @@ func serveLimit(ctx context.Context, mode string) error {
 		if err != nil {
 			return err
 		}
-		get = func(ctx context.Context, _ string, body []byte) ([]byte, error) { return storedPrice(ctx, client, pool, body) }
+		get = func(ctx context.Context, _ string, body []byte) ([]byte, error) {
+			return storedPrice(ctx, client, pool, body)
+		}
 	default:
 		return fmt.Errorf("there is no limit %q", mode)
 	}

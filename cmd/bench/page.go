@@ -34,6 +34,8 @@ const (
 	ownTable       = "tableMiB"    // with its index
 	ownChartCalls  = "chartCalls"  // to the provider
 	ownPriceCalls  = "priceCallsPerSecond"
+	ownLine        = "logBytes" // of a request's line
+	ownStoredLine  = "storedLogBytes"
 	ownIdle        = "idleKiBPerConnection"
 	ownActive      = "activeKiBPerConnection"
 )
@@ -90,10 +92,9 @@ func (p page) write(dir string) error {
 
 func (c curve) x() []float64 { return figures(c.Samples, func(s sample) float64 { return s.X }) }
 
-// picture has time on the left, and on the right memory or what else the curve is about.
+// picture has time on the left, and on the right memory, which stored rows take none of: there it is what the servers spend.
 func (c curve) picture() picture {
 	of := func(name string, figure func(sample) float64) line { return line{name, figures(c.Samples, figure)} }
-	own := func(title, name string) line { return of(title, func(s sample) float64 { return s.Own[name] }) }
 	spent := panel{"µs for a request", []line{
 		of("CPU of gateway", func(s sample) float64 { return s.CPU }), of("p50", func(s sample) float64 { return s.P50 }), of("p99", func(s sample) float64 { return s.P99 }),
 	}}
@@ -101,55 +102,67 @@ func (c curve) picture() picture {
 	if c.Name == "rows" {
 		second = panel{"µs for a request", []line{of("CPU of Postgres", func(s sample) float64 { return s.PostgresCPU }), of("CPU of Redis", func(s sample) float64 { return s.RedisCPU })}}
 	}
-	if c.Name == "connections" {
-		second.y = "KiB for each connection"
-		second.lines = []line{own("idle", ownIdle), own("in use", ownActive)}
-	}
 	return picture{title: c.Title, x: c.XLabel, at: c.x(), panels: []panel{spent, second}}
+}
+
+// tableColumn is one of a table.
+type tableColumn struct {
+	title  string
+	figure func(sample) float64
+}
+
+// columns are those that say something of this curve.
+func (c curve) columns() []tableColumn {
+	all := []tableColumn{
+		{"CPU µs/request", func(s sample) float64 { return s.CPU }},
+		{"requests/s", func(s sample) float64 { return s.Rate }},
+		{"p50 ms", func(s sample) float64 { return s.P50 / 1000 }},
+		{"p99 ms", func(s sample) float64 { return s.P99 / 1000 }},
+		{"memory MiB", func(s sample) float64 { return s.Resident }},
+		{"at its peak", func(s sample) float64 { return s.Peak }},
+	}
+	switch c.Name {
+	case "assets", "points":
+		all = append(all, tableColumn{"answer KiB", func(s sample) float64 { return s.Received / 1024 }})
+	case "rows", "replicas", wayName:
+		all = append(all, tableColumn{"Redis CPU µs", func(s sample) float64 { return s.RedisCPU }}, tableColumn{"its commands", func(s sample) float64 { return s.RedisCommands }})
+	}
+	switch c.Name {
+	case "rows":
+		all = append(all, tableColumn{"Postgres CPU µs", func(s sample) float64 { return s.PostgresCPU }})
+	case wayName:
+		all = append(all, tableColumn{"request bytes", func(s sample) float64 { return s.Sent }}, tableColumn{"answer bytes", func(s sample) float64 { return s.Received }})
+	}
+	for _, name := range ownNames(c.Samples) {
+		all = append(all, tableColumn{titles[name], func(s sample) float64 { return s.Own[name] }})
+	}
+	return all
 }
 
 // cells is the table of a curve, its first row the head.
 func (c curve) cells() [][]string {
-	first := c.XLabel
-	if c.Name == wayName {
-		first = "W1"
+	head := []string{c.XLabel}
+	for _, column := range c.columns() {
+		head = append(head, column.title)
 	}
-	head := []string{first, "CPU µs/request", "requests/s", "p50 ms", "p99 ms", "memory MiB", "at peak", "answer KiB", "Redis µs", "Redis commands", "Postgres µs"}
-	if c.Name == wayName {
-		head = append(head, "request bytes")
-	}
-	names := ownNames(c.Samples)
-	rows := [][]string{append(head, titles(names)...)}
+	rows := [][]string{head}
 	for _, s := range c.Samples {
-		at := s.Label
-		if at == "" {
-			at = grouped(s.X)
+		row := []string{s.Label}
+		if s.Label == "" {
+			row[0] = grouped(s.X)
 		}
-		row := []string{
-			at, figure(s.CPU), figure(s.Rate), figure(s.P50 / 1000), figure(s.P99 / 1000), figure(s.Resident), figure(s.Peak),
-			figure(s.Received / 1024), figure(s.RedisCPU), figure(s.RedisCommands), figure(s.PostgresCPU),
-		}
-		if c.Name == wayName {
-			row = append(row, figure(s.Sent))
-		}
-		for _, name := range names {
-			row = append(row, figure(s.Own[name]))
+		for _, column := range c.columns() {
+			row = append(row, figure(column.figure(s)))
 		}
 		rows = append(rows, row)
 	}
 	return rows
 }
 
-func titles(own []string) []string {
-	all := map[string]string{
-		ownMemoryShare: "from memory", ownStoredShare: "from Postgres", ownTable: "table MiB", ownChartCalls: "calls for charts",
-		ownPriceCalls: "calls/s for prices", ownIdle: "KiB/connection, idle", ownActive: "KiB/connection, in use",
-	}
-	var titles []string
-	for _, name := range own {
-		titles = append(titles, all[name])
-	}
-	return titles
+var titles = map[string]string{
+	ownMemoryShare: "from memory", ownStoredShare: "from Postgres", ownTable: "table MiB", ownChartCalls: "calls for charts",
+	ownPriceCalls: "calls/s for prices", ownLine: "log bytes", ownStoredLine: "log bytes stored",
+	ownIdle: "KiB/connection, idle", ownActive: "KiB/connection, in use",
 }
 
 func (c curve) print(out io.Writer) error {

@@ -98,7 +98,7 @@ func (p panel) draw(b *bytes.Buffer, x0 float64, xLabel string, at []float64) {
 			fmt.Fprintf(&dots, `<circle cx="%s" cy="%s" r="3" fill="%s"/>`, px, py, colour)
 		}
 		fmt.Fprintf(b, `<polyline points="%s" fill="none" stroke="%s" stroke-width="2" stroke-dasharray="%s"/>%s`+"\n", strings.Join(path, " "), colour, dash, &dots)
-		const step = 118.0 // from one name in the legend to the next
+		const step = 128.0 // from one name in the legend to the next
 		lx := x0 + step*float64(i)
 		fmt.Fprintf(b, `<line x1="%s" y1="50" x2="%s" y2="50" stroke="%s" stroke-width="2" stroke-dasharray="%s"/>`, number(lx), number(lx+22), colour, dash)
 		fmt.Fprintf(b, `<text x="%s" y="54">%s</text>`+"\n", number(lx+27), escaped(l.name))
@@ -128,7 +128,7 @@ func (s scale) at(v float64) float64 {
 // ticks are round numbers of the axis, ascending: few enough to be read.
 func (s scale) ticks() []float64 {
 	const few = 4
-	digits := [][]float64{{1}, {1, 3}, {1, 2, 5}, {1, 2, 3, 4, 5, 6, 7, 8, 9}}
+	digits := [][]float64{{1}, {1, 3}, {1, 2, 5}, {1, 2, 3, 4, 5, 7}, {1, 2, 3, 4, 5, 6, 7, 8, 9}} // the ends are among the last
 	var ticks []float64
 	for _, d := range digits {
 		if ticks = s.ticksOf(d); len(ticks) >= few {

@@ -23,11 +23,11 @@ func (c curve) shows() string {
 		if pg := figures(c.Samples, func(s sample) float64 { return s.PostgresCPU }); slices.Min(pg) > 0 {
 			postgres = fmt.Sprintf(", and %s × the CPU of Postgres (from %s to %s µs)", figure(math.Pow(10, slope(x, pg))), figure(first.PostgresCPU), figure(last.PostgresCPU))
 		}
-		return strings.TrimSuffix(c.tenfold(cpu), ".") + postgres + fmt.Sprintf(". The table with its index grew from %s to %s MiB, p50 from %s to %s ms; %.0f %% of the look-ups or more were answered by Postgres.",
-			figure(first.Own[ownTable]), figure(last.Own[ownTable]), figure(first.P50/1000), figure(last.P50/1000), math.Floor(100*slices.Min(figures(c.Samples, func(s sample) float64 { return s.Own[ownStoredShare] }))))
+		return strings.TrimSuffix(c.tenfold(cpu), ".") + postgres + fmt.Sprintf(". The table with its index grew from %s to %s MiB, p50 from %s to %s ms; %.0f %% of the look-ups or more were answered by Postgres. The gateway's memory had %s MiB at its peak, then %s.",
+			figure(first.Own[ownTable]), figure(last.Own[ownTable]), figure(first.P50/1000), figure(last.P50/1000), math.Floor(100*slices.Min(figures(c.Samples, func(s sample) float64 { return s.Own[ownStoredShare] }))), figure(first.Peak), figure(last.Peak))
 	case "replicas":
 		return fmt.Sprintf("From %s to %s replicas, CPU for a request goes from %s to %s µs (%s), and what Redis spends on one from %s to %s µs; all replicas together answer %s to %s requests/s on the same CPUs. "+
-			"The charts that all were asked for at once were bought with %s, and prices with %s.",
+			"The charts that all were asked for at once were bought with %s; prices that expire each second took %s.",
 			grouped(first.X), grouped(last.X), figure(first.CPU), figure(last.CPU), change(first.CPU, last.CPU), figure(first.RedisCPU), figure(last.RedisCPU), grouped(first.Rate), grouped(last.Rate),
 			c.spread(ownChartCalls, "calls"), c.spread(ownPriceCalls, "calls a second"))
 	case "connections":
@@ -43,14 +43,17 @@ func (c curve) shows() string {
 // tenfold says what ten times as much costs.
 func (c curve) tenfold(cpu []float64) string {
 	b := slope(c.x(), cpu)
-	return fmt.Sprintf("10 × %s cost %s × CPU (slope %.2f over the whole range).", c.Unit, figure(math.Pow(10, b)), b)
+	return fmt.Sprintf("10 × %s cost %s × CPU (slope %.2f over the whole range).", c.Unit, figure(math.Pow(10, b)), math.Round(b*100)/100+0) // no -0.00
 }
 
 // parts splits the cost into what a request costs anyway, and what each unit adds.
 func (c curve) parts(x, cpu []float64) string {
 	fixed, each := straight(x, cpu)
-	if fixed <= 0 || each <= 0 {
-		return "The cost is no fixed part with a constant for each unit."
+	switch {
+	case each <= 0:
+		return "It does not grow with them."
+	case fixed <= 0:
+		return fmt.Sprintf("That is near to %s µs for each of its %s, and nothing besides.", figure(each), c.Unit)
 	}
 	return fmt.Sprintf("That is near to %s µs for the request and %s µs for each of its %s.", figure(fixed), figure(each), c.Unit)
 }
@@ -95,6 +98,8 @@ func change(from, to float64) string {
 // figure writes a number with three digits that count.
 func figure(v float64) string {
 	switch {
+	case math.Abs(v) > 0.5 && math.Abs(v-math.Round(v)) < 1e-9:
+		return grouped(v)
 	case v == 0 || math.IsNaN(v) || math.IsInf(v, 0):
 		return "–"
 	case math.Abs(v) >= 100:

@@ -17,7 +17,7 @@ const (
 // workload is what clients ask.
 type workload struct {
 	name, title string
-	again       bool // asks for what another workload asked for: it needs no warming up
+	again       bool             // asks for what another workload asked for: it needs no warming up
 	hot, warm   []map[string]any // variables of the operations; nil: it has no such column
 	document    string
 	path        func(v map[string]any) string // of a GET; nil: it is POST /graphql
