@@ -41,7 +41,8 @@ func TestParseGrowth(t *testing.T) {
 
 func TestMedians(t *testing.T) {
 	got := medians([]sample{
-		{X: 5, CPU: 3, Rate: 10, P99: 7, Own: map[string]float64{ownIdle: 1}}, {X: 5, CPU: 1, Rate: 30, P99: 8, Own: map[string]float64{ownIdle: 3}},
+		{X: 5, CPU: 3, Rate: 10, P99: 7, Own: map[string]float64{ownIdle: 1}},
+		{X: 5, CPU: 1, Rate: 30, P99: 8, Own: map[string]float64{ownIdle: 3}},
 		{X: 5, CPU: 2, Rate: 20, P99: 9, Own: map[string]float64{ownIdle: 2}},
 	})
 	if diff := cmp.Diff(sample{X: 5, CPU: 2, Rate: 20, P99: 8, Own: map[string]float64{ownIdle: 2}}, got); diff != "" {

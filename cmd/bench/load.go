@@ -157,7 +157,7 @@ func (c *client) ask(q request, l *loaded) error {
 	if _, err := c.conn.Write(q); err != nil {
 		return err
 	}
-	status, _, err := readAnswer(c.reader, nil)
+	status, err := readAnswer(c.reader, nil)
 	switch {
 	case err != nil:
 		return err
@@ -175,32 +175,32 @@ var (
 )
 
 // readAnswer reads an answer to its end, the body into the buffer given, or nowhere.
-func readAnswer(r *bufio.Reader, body *bytes.Buffer) (status, length int, err error) {
-	length = -1
+func readAnswer(r *bufio.Reader, body *bytes.Buffer) (status int, err error) {
+	length := -1
 	for {
 		line, err := r.ReadSlice('\n')
 		if err != nil {
-			return 0, 0, err
+			return 0, err
 		}
 		switch line = bytes.TrimRight(line, "\r\n"); {
 		case status == 0:
 			if status, err = strconv.Atoi(string(line[9:12])); err != nil {
-				return 0, 0, err
+				return 0, err
 			}
 		case bytes.HasPrefix(line, contentLength):
 			if length, err = strconv.Atoi(string(line[len(contentLength):])); err != nil {
-				return 0, 0, err
+				return 0, err
 			}
 		case len(line) == 0:
 			if length < 0 {
-				return status, 0, errNoLength
+				return status, errNoLength
 			}
 			if body == nil {
 				_, err = r.Discard(length)
 			} else {
 				_, err = io.CopyN(body, r, int64(length))
 			}
-			return status, length, err
+			return status, err
 		}
 	}
 }
@@ -257,7 +257,7 @@ func converse(ctx context.Context, addr string, requests iter.Seq[request], answ
 			return err
 		}
 		var body bytes.Buffer
-		status, _, err := readAnswer(reader, &body)
+		status, err := readAnswer(reader, &body)
 		if err != nil {
 			return err
 		}

@@ -39,7 +39,6 @@ type options struct {
 	duration    time.Duration // of a cell
 	connections int
 	only        string // cells whose name contains this
-	profiles    string // directory for CPU profiles of the gateways
 }
 
 func main() {

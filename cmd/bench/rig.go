@@ -202,7 +202,7 @@ func (r *rig) start(ctx context.Context, name string, env []string, program stri
 	}
 	addr := free.Addr().String()
 	_ = free.Close()
-	cmd := exec.CommandContext(ctx, program, args...)
+	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // the program that whoever runs this names
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
 	cmd.Env = slices.Concat(os.Environ(), env, []string{"ADDR=" + addr, "LISTEN_ADDR=" + addr})
@@ -217,7 +217,7 @@ func (r *rig) start(ctx context.Context, name string, env []string, program stri
 	}
 	r.processes[name] = &process{name, addr, cmd}
 	return r.await(ctx, name+": a connection", func() bool {
-		conn, err := net.DialTimeout("tcp", addr, time.Second)
+		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", addr)
 		if err == nil {
 			_ = conn.Close()
 		}

@@ -31,10 +31,13 @@ func (c curve) shows() string {
 			grouped(first.X), grouped(last.X), figure(first.CPU), figure(last.CPU), change(first.CPU, last.CPU), figure(first.RedisCPU), figure(last.RedisCPU), grouped(first.Rate), grouped(last.Rate),
 			c.spread(ownChartCalls, "calls"), c.spread(ownPriceCalls, "calls a second"))
 	case "connections":
-		return fmt.Sprintf("With %s × the connections at the same rate, CPU for a request changes from %s to %s µs (%s), p99 from %s to %s ms. "+
-			"At %s connections, one that is idle takes %s KiB of the gateway's memory, one in use %s KiB: %s MiB in all at the peak.",
-			figure(last.X/first.X), figure(first.CPU), figure(last.CPU), change(first.CPU, last.CPU), figure(first.P99/1000), figure(last.P99/1000),
-			grouped(last.X), figure(last.Own[ownIdle]), figure(last.Own[ownActive]), figure(last.Peak))
+		text := fmt.Sprintf("With %s × the connections at the same rate, CPU for a request changes from %s to %s µs (%s), p99 from %s to %s ms.",
+			figure(last.X/first.X), figure(first.CPU), figure(last.CPU), change(first.CPU, last.CPU), figure(first.P99/1000), figure(last.P99/1000))
+		if last.Own[ownIdle] > 0 {
+			text += fmt.Sprintf(" At %s connections, one that is idle takes %s KiB of the gateway's memory, one in use %s KiB: %s MiB in all at the peak.",
+				grouped(last.X), figure(last.Own[ownIdle]), figure(last.Own[ownActive]), figure(last.Peak))
+		}
+		return text
 	default:
 		return c.tenfold(cpu)
 	}
