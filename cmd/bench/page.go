@@ -95,12 +95,12 @@ func (c curve) x() []float64 { return figures(c.Samples, func(s sample) float64 
 // picture has time on the left, and on the right memory, which stored rows take none of: there it is what the servers spend.
 func (c curve) picture() picture {
 	of := func(name string, figure func(sample) float64) line { return line{name, figures(c.Samples, figure)} }
-	spent := panel{"µs for a request", []line{
-		of("CPU of gateway", func(s sample) float64 { return s.CPU }), of("p50", func(s sample) float64 { return s.P50 }), of("p99", func(s sample) float64 { return s.P99 }),
+	spent := panel{"ms for a request", []line{
+		of("CPU of gateway", func(s sample) float64 { return s.CPU / 1000 }), of("p50", func(s sample) float64 { return s.P50 / 1000 }), of("p99", func(s sample) float64 { return s.P99 / 1000 }),
 	}}
 	second := panel{"MiB", []line{of("after the load", func(s sample) float64 { return s.Resident }), of("at its peak", func(s sample) float64 { return s.Peak })}}
 	if c.Name == "rows" {
-		second = panel{"µs for a request", []line{of("CPU of Postgres", func(s sample) float64 { return s.PostgresCPU }), of("CPU of Redis", func(s sample) float64 { return s.RedisCPU })}}
+		second = panel{"ms for a request", []line{of("CPU of Postgres", func(s sample) float64 { return s.PostgresCPU / 1000 }), of("CPU of Redis", func(s sample) float64 { return s.RedisCPU / 1000 })}}
 	}
 	return picture{title: c.Title, x: c.XLabel, at: c.x(), panels: []panel{spent, second}}
 }
