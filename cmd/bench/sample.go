@@ -77,7 +77,7 @@ func (g *growth) spent(ctx context.Context, processes []*process) (s spent, err 
 	if s.redis, s.commands, err = g.redis.spent(ctx); err != nil {
 		return s, err
 	}
-	s.postgres, err = g.postgres.spent()
+	s.postgres, err = g.postgres.spent(ctx)
 	return s, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -86,10 +87,19 @@ func openPostgresServer(ctx context.Context, databaseURL string) (*postgresServe
 
 func (s *postgresServer) close() { _ = s.conn.Close(context.Background()) }
 
-// spent is the CPU time of all processes of the server; 0 if it is not on this machine.
-func (s *postgresServer) spent() (time.Duration, error) {
+// spent is the CPU time of the processes of the server that serve clients, those that ended too; 0 if it is not on this
+// machine. What writes and cleans in the background is left out: it still works on what was filled in.
+func (s *postgresServer) spent(ctx context.Context) (time.Duration, error) {
 	if s.postmaster == 0 {
 		return 0, nil
+	}
+	rows, err := s.conn.Query(ctx, "SELECT pid FROM pg_stat_activity WHERE backend_type NOT IN ('client backend', 'parallel worker')")
+	if err != nil {
+		return 0, err
+	}
+	background, err := pgx.CollectRows(rows, pgx.RowTo[int])
+	if err != nil {
+		return 0, err
 	}
 	main, err := statOf(s.postmaster)
 	if err != nil {
@@ -102,7 +112,7 @@ func (s *postgresServer) spent() (time.Duration, error) {
 	}
 	for _, dir := range all {
 		pid, err := strconv.Atoi(filepath.Base(dir))
-		if err != nil {
+		if err != nil || slices.Contains(background, pid) {
 			continue
 		}
 		if stat, err := statOf(pid); err == nil && stat.parent == s.postmaster { // one that is gone is among the ended
