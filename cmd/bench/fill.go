@@ -28,11 +28,11 @@ func migrate(ctx context.Context, databaseURL string) error {
 	return errors.Join(s.Migrate(ctx), s.Close())
 }
 
-// empty takes all charts and prices out of the database. Its points are not logged: what is measured is reads.
-// fill vacuums the table, so that nothing else need do so while they are measured.
+// empty takes all charts and prices out of the database. fill vacuums the points, so that nothing else need do so while reads
+// are measured. They are logged: a checkpoint does not write the pages of an unlogged table, and then readers have to.
 func (s *postgresServer) empty(ctx context.Context) error {
 	_, err := s.conn.Exec(ctx, "TRUNCATE charts.points, charts.coverage, charts.tails, charts.series, prices.latest RESTART IDENTITY; "+
-		"ALTER TABLE charts.points SET UNLOGGED, SET (autovacuum_enabled = off)")
+		"ALTER TABLE charts.points SET (autovacuum_enabled = off)")
 	return err
 }
 
@@ -102,7 +102,7 @@ func (s *postgresServer) fill(ctx context.Context, series []storedSeries, stored
 	if _, err := s.conn.Exec(ctx, "VACUUM ANALYZE charts.points, charts.series, charts.coverage"); err != nil {
 		return 0, err
 	}
-	_, _ = s.conn.Exec(ctx, "CHECKPOINT") // now rather than during the reads; not all users may
+	_, _ = s.conn.Exec(ctx, "CHECKPOINT") // writes all pages now, not when reads need their room; not all users may
 	err = s.conn.QueryRow(ctx, "SELECT pg_total_relation_size('charts.points')").Scan(&bytes)
 	return bytes, err
 }
