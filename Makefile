@@ -77,6 +77,10 @@ fuzz: ## Run each fuzz target for FUZZTIME (10s)
 bench: ## Run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: growth
+growth: build ## Measure how the cost grows, and draw docs/performance
+	$(WITH_SERVERS) go run ./cmd/bench growth
+
 .PHONY: replay
 replay: ## Compare the calls to the provider with the least that can be, on a trace of a day
 	$(WITH_SERVERS) go run ./cmd/replay

@@ -101,7 +101,7 @@ func (c *cell) measure(ctx context.Context, o options) error {
 		return err
 	}
 	c.cpu = append(c.cpu, (after-before)/time.Duration(max(1, l.requests)))
-	c.rates = append(c.rates, float64(l.requests)/l.took.Seconds())
+	c.rates = append(c.rates, l.rate())
 	c.p50, c.p99 = append(c.p50, l.percentile(0.5)), append(c.p99, l.percentile(0.99))
 	return nil
 }

@@ -27,11 +27,12 @@ type target struct {
 	requests []request
 }
 
-// loaded is what came of loading a server.
+// loaded is what came of loading servers.
 type loaded struct {
-	requests  int
-	took      time.Duration
-	latencies []time.Duration // ascending
+	requests       int
+	took           time.Duration
+	latencies      []time.Duration // ascending
+	sent, received int             // bytes
 }
 
 func (l loaded) percentile(p float64) time.Duration {
@@ -41,41 +42,96 @@ func (l loaded) percentile(p float64) time.Duration {
 	return l.latencies[min(len(l.latencies)-1, int(p*float64(len(l.latencies))))]
 }
 
+// rate is in requests a second.
+func (l loaded) rate() float64 { return float64(l.requests) / l.took.Seconds() }
+
 // load asks the server on so many connections for so long; each connection has one request under way. Requests are drawn at
 // random. rate, if it is above 0, is how many requests a second all connections together send at most.
 func load(ctx context.Context, t target, connections int, duration time.Duration, rate float64) (loaded, error) {
+	return loadAll(ctx, []target{t}, connections, duration, rate)
+}
+
+// loadAll is load with the connections spread evenly over several servers.
+func loadAll(ctx context.Context, targets []target, connections int, duration time.Duration, rate float64) (l loaded, err error) {
+	clients, err := dial(ctx, targets, connections)
+	defer func() { err = errors.Join(err, hangUp(clients)) }()
+	if err != nil {
+		return l, err
+	}
+	return loadOver(ctx, clients, duration, rate)
+}
+
+// client is one connection to a target.
+type client struct {
+	target target
+	conn   net.Conn
+	reader *bufio.Reader
+	read   int // bytes
+}
+
+func (c *client) Read(p []byte) (int, error) {
+	n, err := c.conn.Read(p)
+	c.read += n
+	return n, err
+}
+
+// dial opens so many connections, spread evenly over the targets.
+func dial(ctx context.Context, targets []target, connections int) (clients []*client, err error) {
+	// Few connections read large answers with few calls; many share what memory there is.
+	const most, together = 1 << 18, 1 << 27
+	size := min(most, max(1<<12, together/max(1, connections)))
+	for i := range connections {
+		c := &client{target: targets[i%len(targets)]}
+		if c.conn, err = (&net.Dialer{}).DialContext(ctx, "tcp", c.target.addr); err != nil {
+			return clients, fmt.Errorf("connection %d of %d: %w", i+1, connections, err)
+		}
+		c.reader = bufio.NewReaderSize(c, size)
+		clients = append(clients, c)
+	}
+	return clients, nil
+}
+
+func hangUp(clients []*client) error {
+	var errs []error
+	for _, c := range clients {
+		errs = append(errs, c.conn.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// loadOver is load on connections that are open already.
+func loadOver(ctx context.Context, clients []*client, duration time.Duration, rate float64) (loaded, error) {
 	var group sync.WaitGroup
-	results, errs := make([]loaded, connections), make([]error, connections)
+	results, errs := make([]loaded, len(clients)), make([]error, len(clients))
 	begin := time.Now()
 	end := begin.Add(duration)
-	for i := range connections {
-		group.Go(func() {
-			results[i], errs[i] = loadConnection(ctx, t, uint64(i), end, rate/float64(connections))
-		})
+	for i, c := range clients {
+		group.Go(func() { results[i], errs[i] = c.load(ctx, uint64(i), end, rate/float64(len(clients))) })
 	}
 	group.Wait()
-	all := loaded{took: time.Since(begin)}
+	all := loaded{took: max(time.Since(begin), duration)} // who has nothing more to send is done before the end
 	for _, r := range results {
 		all.requests += r.requests
+		all.sent += r.sent
+		all.received += r.received
 		all.latencies = append(all.latencies, r.latencies...)
 	}
 	slices.Sort(all.latencies)
 	return all, errors.Join(errs...)
 }
 
-func loadConnection(ctx context.Context, t target, seed uint64, end time.Time, rate float64) (l loaded, err error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", t.addr)
-	if err != nil {
-		return l, err
-	}
-	defer conn.Close()
+func (c *client) load(ctx context.Context, seed uint64, end time.Time, rate float64) (l loaded, err error) {
+	before := c.read
+	defer func() { l.received = c.read - before }()
 	random := rand.New(rand.NewPCG(seed, uint64(time.Now().UnixNano()))) //nolint:gosec // draws requests, guards nothing
-	reader := bufio.NewReaderSize(conn, 1<<18)
 	due := time.Now()
 	for {
 		start := time.Now()
 		if rate > 0 { // a latency counts from when the request was due: a server that is late delays nobody's clock
-			if due = due.Add(time.Duration(random.ExpFloat64() / rate * float64(time.Second))); due.After(start) {
+			if due = due.Add(time.Duration(random.ExpFloat64() / rate * float64(time.Second))); due.After(end) {
+				return l, ctx.Err()
+			}
+			if due.After(start) {
 				timer := time.NewTimer(due.Sub(start))
 				select {
 				case <-timer.C:
@@ -89,19 +145,28 @@ func loadConnection(ctx context.Context, t target, seed uint64, end time.Time, r
 		if !time.Now().Before(end) {
 			return l, ctx.Err()
 		}
-		if _, err := conn.Write(t.requests[random.IntN(len(t.requests))]); err != nil {
+		if err := c.ask(c.target.requests[random.IntN(len(c.target.requests))], &l); err != nil {
 			return l, err
 		}
-		status, _, err := readAnswer(reader, nil)
-		switch {
-		case err != nil:
-			return l, err
-		case status != 200:
-			return l, fmt.Errorf("status %d", status)
-		}
-		l.requests++
 		l.latencies = append(l.latencies, time.Since(start))
 	}
+}
+
+// ask sends one request and reads its answer, which must be 200.
+func (c *client) ask(q request, l *loaded) error {
+	if _, err := c.conn.Write(q); err != nil {
+		return err
+	}
+	status, err := readAnswer(c.reader, nil)
+	switch {
+	case err != nil:
+		return err
+	case status != 200:
+		return fmt.Errorf("status %d", status)
+	}
+	l.requests++
+	l.sent += len(q)
+	return nil
 }
 
 var (
@@ -110,32 +175,32 @@ var (
 )
 
 // readAnswer reads an answer to its end, the body into the buffer given, or nowhere.
-func readAnswer(r *bufio.Reader, body *bytes.Buffer) (status, length int, err error) {
-	length = -1
+func readAnswer(r *bufio.Reader, body *bytes.Buffer) (status int, err error) {
+	length := -1
 	for {
 		line, err := r.ReadSlice('\n')
 		if err != nil {
-			return 0, 0, err
+			return 0, err
 		}
 		switch line = bytes.TrimRight(line, "\r\n"); {
 		case status == 0:
 			if status, err = strconv.Atoi(string(line[9:12])); err != nil {
-				return 0, 0, err
+				return 0, err
 			}
 		case bytes.HasPrefix(line, contentLength):
 			if length, err = strconv.Atoi(string(line[len(contentLength):])); err != nil {
-				return 0, 0, err
+				return 0, err
 			}
 		case len(line) == 0:
 			if length < 0 {
-				return status, 0, errNoLength
+				return status, errNoLength
 			}
 			if body == nil {
 				_, err = r.Discard(length)
 			} else {
 				_, err = io.CopyN(body, r, int64(length))
 			}
-			return status, length, err
+			return status, err
 		}
 	}
 }
@@ -155,14 +220,17 @@ func askAll(ctx context.Context, addr string, all []request) error {
 	const connections = 8
 	for range connections {
 		group.Go(func() error {
-			defer cancel()
-			return converse(ctx, addr, func(yield func(request) bool) {
+			err := converse(ctx, addr, func(yield func(request) bool) {
 				for q := range todo {
 					if !yield(q) {
 						return
 					}
 				}
 			}, func([]byte) {})
+			if err != nil { // and only then: who has nothing left to ask is done before the others
+				cancel()
+			}
+			return err
 		})
 	}
 	for _, q := range all {
@@ -189,7 +257,7 @@ func converse(ctx context.Context, addr string, requests iter.Seq[request], answ
 			return err
 		}
 		var body bytes.Buffer
-		status, _, err := readAnswer(reader, &body)
+		status, err := readAnswer(reader, &body)
 		if err != nil {
 			return err
 		}

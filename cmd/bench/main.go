@@ -11,6 +11,11 @@
 //	warm   operations of random assets, currencies and days, with the reuse of answers off; the values are in memory
 //	redis  the same with no memory at all: each value comes from Redis
 //
+// With growth as its first argument it measures instead how the cost grows, with what is asked, what is stored, and how many
+// ask, and writes docs/performance:
+//
+//	make growth
+//
 // It needs TEST_DATABASE_URL (a user who may create databases) and TEST_REDIS_URL, whose databases 0 and 1 it empties.
 package main
 
@@ -34,7 +39,6 @@ type options struct {
 	duration    time.Duration // of a cell
 	connections int
 	only        string // cells whose name contains this
-	profiles    string // directory for CPU profiles of the gateways
 }
 
 func main() {
@@ -42,6 +46,16 @@ func main() {
 	defer stop()
 	if len(os.Args) > 2 && os.Args[1] == limitCommand {
 		exit(serveLimit(ctx, os.Args[2]))
+		return
+	}
+	if len(os.Args) > 1 && os.Args[1] == growthCommand {
+		o, err := parseGrowth(os.Args[2:], os.Stderr)
+		if err == nil {
+			err = runGrowth(ctx, o, os.Stdout)
+		}
+		if !errors.Is(err, flag.ErrHelp) {
+			exit(err)
+		}
 		return
 	}
 	o := options{databaseURL: os.Getenv("TEST_DATABASE_URL"), redisURL: os.Getenv("TEST_REDIS_URL")}
@@ -54,6 +68,8 @@ func main() {
 	exit(run(ctx, o, os.Stdout))
 }
 
+var errNoServers = errors.New("TEST_DATABASE_URL and TEST_REDIS_URL must be set: scripts/test go run ./cmd/bench")
+
 func exit(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -63,7 +79,7 @@ func exit(err error) {
 
 func run(ctx context.Context, o options, out io.Writer) (err error) {
 	if o.databaseURL == "" || o.redisURL == "" {
-		return errors.New("TEST_DATABASE_URL and TEST_REDIS_URL must be set: scripts/test go run ./cmd/bench")
+		return errNoServers
 	}
 	r, err := newRig(ctx, o)
 	if err != nil {

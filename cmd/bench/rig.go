@@ -31,46 +31,72 @@ type process struct {
 
 // cpu is the time that the process has spent on all of its threads, those that ended too: proc(5), stat.
 func (p *process) cpu() (time.Duration, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	s, err := statOf(p.cmd.Process.Pid)
+	return s.own, err
+}
+
+// stat is what proc(5) tells of a process.
+type stat struct {
+	parent int
+	own    time.Duration // CPU time of all its threads, those that ended too
+	ended  time.Duration // CPU time of the children that ended
+}
+
+func statOf(pid int) (s stat, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return 0, err
+		return s, err
 	}
 	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+2:]))
-	const user, system = 11, 12 // counted from the state
-	var ticks int64
-	for _, at := range []int{user, system} {
-		n, err := strconv.ParseInt(fields[at], 10, 64)
-		if err != nil {
-			return 0, err
-		}
-		ticks += n
+	const parent, user = 1, 11 // counted from the state
+	if s.parent, err = strconv.Atoi(fields[parent]); err != nil {
+		return s, err
 	}
-	const perSecond = 100 // USER_HZ, which Linux shows everywhere
-	return time.Duration(ticks) * time.Second / perSecond, nil
+	var times [4]time.Duration // user, system, and those of children
+	for i := range times {
+		n, err := strconv.ParseInt(fields[user+i], 10, 64)
+		if err != nil {
+			return s, err
+		}
+		const perSecond = 100 // USER_HZ, which Linux shows everywhere
+		times[i] = time.Duration(n) * time.Second / perSecond
+	}
+	s.own, s.ended = times[0]+times[1], times[2]+times[3]
+	return s, nil
 }
 
 // peak is the most memory that the process has had in RAM, in MiB.
-func (p *process) peak() (float64, error) {
+func (p *process) peak() (float64, error) { return p.status("VmHWM:") }
+
+// resident is how much it has there now, in MiB.
+func (p *process) resident() (float64, error) { return p.status("VmRSS:") }
+
+func (p *process) status(field string) (float64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+		if rest, ok := strings.CutPrefix(line, field); ok {
 			kib, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
 			return kib / 1024, err
 		}
 	}
-	return 0, errors.New("no VmHWM")
+	return 0, fmt.Errorf("no %s", field)
 }
 
 // rig is all that runs.
 type rig struct {
-	dir       string
-	workloads []workload
-	processes map[string]*process
-	upstream  *http.Server
-	drop      func() error
+	dir                string
+	database           string // a URL
+	redisURL, emptyURL string // two databases of a Redis
+	assets             []string
+	common             []string // of the gateways' environment
+	workloads          []workload
+	processes          map[string]*process
+	market             *simulator.Simulator
+	upstream           *http.Server
+	drop               func() error
 }
 
 // names of the processes.
@@ -85,6 +111,46 @@ const (
 )
 
 func newRig(ctx context.Context, o options) (_ *rig, err error) {
+	r, err := openRig(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.close())
+		}
+	}()
+	for _, g := range []struct {
+		name string
+		env  []string
+	}{
+		{gateway, []string{"REDIS_URL=" + r.redisURL}},
+		{gatewayLocal, nil},
+		{gatewayWarm, []string{"REDIS_URL=" + r.redisURL, "ANSWER_CACHE=0"}},
+		{gatewayFar, []string{"REDIS_URL=" + r.redisURL, "ANSWER_CACHE=0", "MEMORY_CACHE=0"}},
+		{gatewayStale, []string{"REDIS_URL=" + r.emptyURL, "PRICE_TTL=1s"}},
+	} {
+		if err := r.serve(ctx, g.name, o.program, g.env...); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.warmUp(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.keepBodies(ctx); err != nil {
+		return nil, err
+	}
+	for name, mode := range map[string]string{limitStatic: "static", limitRedisGet: "redis", limitPG: "pg"} {
+		env := []string{"BODIES=" + r.dir, "REDIS_URL=" + r.redisURL, "DATABASE_URL=" + r.database}
+		if err := r.start(ctx, name, env, os.Args[0], limitCommand, mode); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// openRig has all that gateways need, but no gateway.
+func openRig(ctx context.Context, o options) (_ *rig, err error) {
 	r := &rig{processes: make(map[string]*process), drop: func() error { return nil }}
 	defer func() {
 		if err != nil {
@@ -94,55 +160,38 @@ func newRig(ctx context.Context, o options) (_ *rig, err error) {
 	if r.dir, err = os.MkdirTemp("", "coingraph-bench-"); err != nil {
 		return nil, err
 	}
-	database, err := r.ownDatabase(ctx, o.databaseURL)
+	if r.database, err = r.ownDatabase(ctx, o.databaseURL); err != nil {
+		return nil, err
+	}
+	if r.redisURL, r.emptyURL, err = r.ownRedis(ctx, o.redisURL); err != nil {
+		return nil, err
+	}
+	upstream, err := r.serveUpstream(ctx)
 	if err != nil {
 		return nil, err
 	}
-	redisURL, emptyURL, err := r.ownRedis(ctx, o.redisURL)
-	if err != nil {
-		return nil, err
-	}
-	upstream, assets, err := r.serveUpstream(ctx)
-	if err != nil {
-		return nil, err
-	}
-	r.workloads = workloads(assets)
-
-	common := []string{
+	r.workloads = workloads(r.assets)
+	r.common = []string{
 		"COINGECKO_BASE_URL=" + upstream, "COINGECKO_PLAN=pro", "COINGECKO_API_KEY=CG-bench", "UPSTREAM_LIMITS=coingecko=100000/1m", "SCHEDULER=off",
-		"API_KEYS=bench:bench:" + secret, "RATE_LIMITS=bench/*=2000000000", "PRICE_TTL=5h", "CHART_HOURLY_TTL=5h", "CHART_DAILY_TTL=5h", "DATABASE_URL=" + database,
-	}
-	for _, g := range []struct {
-		name string
-		env  []string
-	}{
-		{gateway, []string{"REDIS_URL=" + redisURL}},
-		{gatewayLocal, nil},
-		{gatewayWarm, []string{"REDIS_URL=" + redisURL, "ANSWER_CACHE=0"}},
-		{gatewayFar, []string{"REDIS_URL=" + redisURL, "ANSWER_CACHE=0", "MEMORY_CACHE=0"}},
-		{gatewayStale, []string{"REDIS_URL=" + emptyURL, "PRICE_TTL=1s"}},
-	} {
-		env := slices.Concat(common, g.env, []string{"DATA_DIR=" + filepath.Join(r.dir, g.name)})
-		if err := r.start(ctx, g.name, env, o.program, "serve"); err != nil {
-			return nil, err
-		}
-		if err := r.ready(ctx, g.name); err != nil {
-			return nil, err
-		}
-	}
-	if err := r.warmUp(ctx); err != nil {
-		return nil, err
-	}
-	if err := r.keepBodies(ctx, redisURL); err != nil {
-		return nil, err
-	}
-	for name, mode := range map[string]string{limitStatic: "static", limitRedisGet: "redis", limitPG: "pg"} {
-		env := []string{"BODIES=" + r.dir, "REDIS_URL=" + redisURL, "DATABASE_URL=" + database}
-		if err := r.start(ctx, name, env, os.Args[0], limitCommand, mode); err != nil {
-			return nil, err
-		}
+		"API_KEYS=bench:bench:" + secret + ",admin:admin:" + adminSecret, "RATE_LIMITS=bench/*=2000000000,admin/*=1000", "PRICE_TTL=5h", "CHART_HOURLY_TTL=5h", "CHART_DAILY_TTL=5h", "DATABASE_URL=" + r.database,
 	}
 	return r, nil
+}
+
+// serve starts a gateway, and waits until it is ready.
+func (r *rig) serve(ctx context.Context, name, program string, env ...string) error {
+	env = slices.Concat(r.common, env, []string{"DATA_DIR=" + filepath.Join(r.dir, name)})
+	if err := r.start(ctx, name, env, program, "serve"); err != nil {
+		return err
+	}
+	return r.ready(ctx, name)
+}
+
+// stop ends a server.
+func (r *rig) stop(name string) error {
+	p := r.processes[name]
+	delete(r.processes, name)
+	return errors.Join(p.cmd.Process.Signal(syscall.SIGTERM), p.cmd.Wait())
 }
 
 // start runs a server on an address of its own.
@@ -153,7 +202,7 @@ func (r *rig) start(ctx context.Context, name string, env []string, program stri
 	}
 	addr := free.Addr().String()
 	_ = free.Close()
-	cmd := exec.CommandContext(ctx, program, args...)
+	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // the program that whoever runs this names
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
 	cmd.Env = slices.Concat(os.Environ(), env, []string{"ADDR=" + addr, "LISTEN_ADDR=" + addr})
@@ -168,7 +217,7 @@ func (r *rig) start(ctx context.Context, name string, env []string, program stri
 	}
 	r.processes[name] = &process{name, addr, cmd}
 	return r.await(ctx, name+": a connection", func() bool {
-		conn, err := net.DialTimeout("tcp", addr, time.Second)
+		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", addr)
 		if err == nil {
 			_ = conn.Close()
 		}
@@ -214,8 +263,8 @@ func (r *rig) warmUp(ctx context.Context) error {
 }
 
 // keepBodies gives the limits the answers that a gateway gave.
-func (r *rig) keepBodies(ctx context.Context, redisURL string) error {
-	o, err := redis.ParseURL(redisURL)
+func (r *rig) keepBodies(ctx context.Context) error {
+	o, err := redis.ParseURL(r.redisURL)
 	if err != nil {
 		return err
 	}
@@ -244,21 +293,19 @@ func (r *rig) keepBodies(ctx context.Context, redisURL string) error {
 	return nil
 }
 
-// serveUpstream serves a market, and gives its address and its assets.
-func (r *rig) serveUpstream(ctx context.Context) (baseURL string, assets []string, err error) {
+// serveUpstream serves a market, whose largest assets are asked for, and gives its address.
+func (r *rig) serveUpstream(ctx context.Context) (baseURL string, err error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", nil, err
+		return "", err
 	}
-	r.upstream = &http.Server{
-		Handler:           simulator.New(simulator.Options{Seed: 1, Now: time.Now, Plan: simulator.Pro, Keys: []string{"CG-bench"}}),
-		ReadHeaderTimeout: time.Minute,
-	}
+	r.market = simulator.New(simulator.Options{Seed: 1, Now: time.Now, Plan: simulator.Pro, Keys: []string{"CG-bench"}})
+	r.upstream = &http.Server{Handler: r.market, ReadHeaderTimeout: time.Minute}
 	go func() { _ = r.upstream.Serve(listener) }()
-	for _, a := range simulator.Assets() {
-		assets = append(assets, a.ID)
+	for _, a := range simulator.Assets()[:250] {
+		r.assets = append(r.assets, a.ID)
 	}
-	return "http://" + listener.Addr().String() + "/api/v3", assets[:250], nil
+	return "http://" + listener.Addr().String() + "/api/v3", nil
 }
 
 // ownDatabase makes a database that close drops.

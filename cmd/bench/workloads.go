@@ -8,8 +8,11 @@ import (
 	"strings"
 )
 
-// secret is the key that the gateways know.
-const secret = "bench-secret-of-32-characters-00"
+// The keys that the gateways know: the clients', and the one that reads metrics.
+const (
+	secret      = "bench-secret-of-32-characters-00"
+	adminSecret = "admin-secret-of-32-characters-00"
+)
 
 // workload is what clients ask.
 type workload struct {
