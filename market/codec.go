@@ -86,7 +86,10 @@ func (d *decoder) i64() int64 {
 
 func (d *decoder) f64() float64    { return math.Float64frombits(uint64(d.i64())) }
 func (d *decoder) time() time.Time { return time.UnixMicro(d.i64()).UTC() }
-func (d *decoder) str() string     { return string(d.take(int(d.u16()))) }
+func (d *decoder) str() string     { return string(d.bytes()) }
+
+// bytes is a string's, for comparisons that need no copy.
+func (d *decoder) bytes() []byte { return d.take(int(d.u16())) }
 
 // count reads a length of elements of the size given, and refuses one that cannot be true.
 func (d *decoder) count(size int) int {
@@ -188,7 +191,7 @@ func (d *decoder) reading(req SeriesRequest, asset Asset) Reading {
 	}
 	r.Coverage.Holes = make([]Hole, d.count(18))
 	for i := range r.Coverage.Holes {
-		r.Coverage.Holes[i] = Hole{d.time(), d.time(), HoleReason(d.str())}
+		r.Coverage.Holes[i] = Hole{d.time(), d.time(), reasons[string(d.bytes())]}
 	}
 	r.cover()
 	return r

@@ -104,6 +104,11 @@ type Known struct {
 	Hole HoleReason
 }
 
+// reasons are the reasons by their names.
+var reasons = map[string]HoleReason{
+	string(NotListed): NotListed, string(BeyondPlan): BeyondPlan, string(NotOffered): NotOffered, string(UpstreamHole): UpstreamHole, string(Failed): Failed,
+}
+
 // MergeKnown lays fresh knowledge over old: where both speak of the same provider, fresh wins. The result is ascending by
 // provider and range; a provider's ranges do not overlap, and neighbours that say the same are joined. Neither argument is
 // changed.

@@ -120,7 +120,7 @@ func (s *answers) find(key answerKey, asked []byte, now time.Time) *answer {
 }
 
 // keep keeps an answer whose question was seen before.
-func (s *answers) keep(key answerKey, asked []byte, a *answer, variables string) {
+func (s *answers) keep(key answerKey, asked, body []byte, a *answer, variables string) {
 	if !a.lasting || a.hand.Expires().IsZero() {
 		return
 	}
@@ -128,7 +128,7 @@ func (s *answers) keep(key answerKey, asked []byte, a *answer, variables string)
 		seen.Store(key[1])
 		return
 	}
-	a.asked, a.variables = bytes.Clone(asked), variables
+	a.asked, a.body, a.variables = bytes.Clone(asked), bytes.Clone(body), variables
 	s.kept.Set(key, a)
 }
 
@@ -171,7 +171,7 @@ func (g *GraphQL) Again(ctx context.Context, asked Asked) (result Result, variab
 // Keep keeps a result for the next who asks the same.
 func (g *GraphQL) Keep(asked Asked, r Result, variables string) {
 	if g.answers != nil && r.answer != nil && r.answer.asked == nil {
-		g.answers.keep(asked.key, asked.text, r.answer, variables)
+		g.answers.keep(asked.key, asked.text, r.Body, r.answer, variables)
 	}
 }
 

@@ -89,9 +89,10 @@ type Result struct {
 	// Operation names the operation in the log: its name, if it has one, and its document's hash.
 	Operation string
 
-	// Body is the whole answer, where it was written at once; Response is nil then.
+	// Body is the whole answer, where it was written at once; Response is nil then. It is good until [Result.Sent].
 	Body []byte
 
+	buffer *[]byte // that the body is in, if nobody else has it
 	cost   map[string]any
 	answer *answer // nil: nobody may use it again
 }

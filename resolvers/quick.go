@@ -102,11 +102,12 @@ func (g *GraphQL) quick(ctx context.Context, params *graphql.RawParams, limits Q
 	if !look.rest(ctx) {
 		return result, true, false // whose fields are observed there
 	}
-	result.Body = q.Append(append(make([]byte, 0, look.size()), `{"data":`...), &look.found)
+	result.buffer = buffers.Get().(*[]byte)
+	result.Body = q.Append(append(slices.Grow((*result.buffer)[:0], look.size()), `{"data":`...), &look.found)
 	result.Body = appendCost(result.Body, q, limits)
 	hand.Use(ctx)
 	observed()
-	result.answer = &answer{body: result.Body, hand: hand, units: q.Units, fields: doc.fields, operation: doc.label, value: q.Cost, limits: limits, lasting: look.lasting}
+	result.answer = &answer{hand: hand, units: q.Units, fields: doc.fields, operation: doc.label, value: q.Cost, limits: limits, lasting: look.lasting}
 	return result, true, true
 }
 
@@ -277,6 +278,20 @@ func values[T any](answers []market.Answer[*T]) ([]*T, bool) {
 		all[i] = a.Value
 	}
 	return all, true
+}
+
+// buffers are those of bodies that were sent.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxBuffer is the longest that is used again.
+const maxBuffer = 1 << 20
+
+// Sent lets go of the result's body: it must not be used after this.
+func (r Result) Sent() {
+	if r.buffer != nil && cap(r.Body) <= maxBuffer {
+		*r.buffer = r.Body
+		buffers.Put(r.buffer)
+	}
 }
 
 // size is about how long the answer will be.

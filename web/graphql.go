@@ -66,6 +66,7 @@ func (h *Handler) graphQL(w http.ResponseWriter, r *http.Request) {
 	l.operation, l.variables = result.Operation, variables
 	if result.Body != nil {
 		h.writeAnswer(w, r, media, result)
+		result.Sent()
 		return
 	}
 	status := http.StatusOK
