@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -187,4 +190,43 @@ func BenchmarkStored(b *testing.B) {
 			serve(int(next.Add(1)))
 		}
 	})
+}
+
+// BenchmarkServed asks for the hot walk over loopback, on connections that stay open: what net/http adds.
+func BenchmarkServed(b *testing.B) {
+	for _, w := range walks()[:4] {
+		b.Run(w.name, func(b *testing.B) {
+			s := start(b, map[string]string{"PRICE_TTL": "1h"})
+			r := w.request(b, 0)
+			var text bytes.Buffer
+			r.Host = strings.TrimPrefix(s.url, "http://")
+			if err := r.Write(&text); err != nil {
+				b.Fatal(err)
+			}
+			s.log.off = true
+			b.SetParallelism(16)
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				conn, err := net.Dial("tcp", r.Host)
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				defer conn.Close()
+				reader := bufio.NewReaderSize(conn, 1<<18)
+				for pb.Next() {
+					if _, err := conn.Write(text.Bytes()); err != nil {
+						b.Error(err)
+						return
+					}
+					resp, err := http.ReadResponse(reader, r)
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					_, _ = io.Copy(io.Discard, resp.Body)
+				}
+			})
+		})
+	}
 }
