@@ -44,15 +44,14 @@ func (p *part) fault() error {
 	return nil
 }
 
-// split gives each server its part of the commands, which belong to the keys and send so many bytes of values. The first
-// part is at hand.
-func (r *Redis) split(ctx context.Context, first *part, keys []string, cmds []redis.Cmder, bytes int) []*part {
+// split gives each server its part of the commands, which belong to the keys and send so many bytes of values. It appends the parts;
+// the first is at hand.
+func (r *Redis) split(ctx context.Context, parts []*part, first *part, keys []string, cmds []redis.Cmder, bytes int) []*part {
 	if !r.lanes.Clustered() {
 		first.lane, first.cmds = r.lanes.For(ctx, ""), cmds
 		first.Reset(first, len(cmds)+bytes/pipeline.WeightBytes)
-		return []*part{first}
+		return append(parts, first)
 	}
-	var parts []*part
 	of := make(map[*pipeline.Lane]*part)
 	for i, key := range keys {
 		lane := r.lanes.For(ctx, key)
@@ -118,7 +117,7 @@ func (r *Redis) do(ctx context.Context, keys []string, cmds []redis.Cmder, bytes
 	if len(cmds) == 0 || over(ctx) {
 		return errUnsent
 	}
-	return r.await(ctx, r.split(ctx, new(part), keys, cmds, bytes))
+	return r.await(ctx, r.split(ctx, nil, new(part), keys, cmds, bytes))
 }
 
 // lookup is a look-up on its way. It is used again when it was waited for, with all that it has allocated.
@@ -141,7 +140,7 @@ func (r *Redis) lookup(ctx context.Context, keys []string) *lookup {
 	if !ok {
 		l = &lookup{redis: r}
 	}
-	l.keys, l.parts = keys, nil
+	l.keys, l.parts = keys, l.parts[:0]
 	if len(keys) == 0 || over(ctx) {
 		return l
 	}
@@ -154,7 +153,7 @@ func (r *Redis) lookup(ctx context.Context, keys []string) *lookup {
 		}
 	}
 	copy(l.names, keys)
-	l.parts = r.split(ctx, &l.own, keys, l.cmds[:len(keys)], 0)
+	l.parts = r.split(ctx, l.parts[:0], &l.own, keys, l.cmds[:len(keys)], 0)
 	return l
 }
 
@@ -191,7 +190,7 @@ func (l *lookup) recycle() {
 		cmd.SetErr(nil)
 		cmd.(*redis.StringCmd).SetVal("")
 	}
-	l.keys, l.parts = nil, nil
+	l.keys = nil
 	r.spare.Put(l)
 }
 

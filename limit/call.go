@@ -84,7 +84,7 @@ func same(a, b []any) bool { return len(a) == len(b) && &a[0] == &b[0] }
 // Settle reads the answer, and how far the server's clock is ahead of this replica's.
 func (c *call) Settle(t *pipeline.Trip, _ []redis.Cmder) (again bool) {
 	answer, err := c.cmd.Result()
-	if redis.HasErrorPrefix(err, "NOSCRIPT") {
+	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
 		c.whole = true
 		return true
 	}

@@ -97,7 +97,9 @@ func newServer(t testing.TB) *server {
 	return s
 }
 
-func (s *server) url() string { return "redis://" + s.addr + "?read_timeout=30s&write_timeout=30s&dial_timeout=30s" }
+func (s *server) url() string {
+	return "redis://" + s.addr + "?read_timeout=30s&write_timeout=30s&dial_timeout=30s"
+}
 
 func (s *server) signal(t testing.TB, sig syscall.Signal) {
 	t.Helper()

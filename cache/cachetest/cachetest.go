@@ -128,7 +128,7 @@ func begin(t *testing.T, s suite) {
 		check := func() {
 			hits := wait()
 			if len(hits) != 3 || string(hits[0].Value) != "2" || hits[1].Value != nil || string(hits[2].Value) != "1" {
-				t.Errorf("got %q", hits)
+				t.Errorf("got %v", hits)
 			}
 		}
 		if i%3 == 0 {
@@ -145,7 +145,7 @@ func begin(t *testing.T, s suite) {
 	wait := s.Begin(ended, keys)
 	cancel()
 	if hits := wait(); len(hits) != 3 || hits[1].Value != nil {
-		t.Errorf("got %q", hits)
+		t.Errorf("got %v", hits)
 	}
 	s.want(t, "a b", "1 2")
 }
