@@ -89,7 +89,7 @@ func (r *Redis) Set(ctx context.Context, entries []market.CacheEntry) {
 			bytes += len(e.Value)
 		}
 	}
-	r.do(ctx, keys, cmds, bytes)
+	_ = r.do(ctx, keys, cmds, bytes) // faults are noted
 }
 
 // Ping asks the server for an answer, each master of a Cluster. It is for readiness, and neither heeds nor moves the

@@ -5,7 +5,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -106,19 +105,4 @@ func (s *server) signal(t testing.TB, sig syscall.Signal) {
 	if err := s.cmd.Process.Signal(sig); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// commands is how many of a kind a server has been sent.
-func commands(t testing.TB, c redis.UniversalClient, name string) string {
-	t.Helper()
-	stats, err := c.Info(t.Context(), "commandstats").Result()
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, after, found := strings.Cut(stats, "cmdstat_"+name+":calls=")
-	if !found {
-		return "0"
-	}
-	calls, _, _ := strings.Cut(after, ",")
-	return calls
 }
