@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -108,9 +110,9 @@ func (l *Lanes) For(ctx context.Context, key string) *Lane {
 func (l *Lanes) Away() (away, all int) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	lanes := []*Lane{l.common}
-	for _, lane := range l.masters {
-		lanes = append(lanes, lane)
+	lanes := slices.Collect(maps.Values(l.masters))
+	if len(lanes) == 0 || l.common.Away() {
+		lanes = append(lanes, l.common)
 	}
 	for _, lane := range lanes {
 		if lane.Away() {
