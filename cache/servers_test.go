@@ -57,6 +57,13 @@ func open(t testing.TB, u string) redis.UniversalClient {
 	return c
 }
 
+// openPatient makes a client whose answers matter, and not how soon they come. A Cluster's would send again after its own
+// timeout, which patience therefore stays below.
+func openPatient(t testing.TB, u string) redis.UniversalClient {
+	t.Helper()
+	return open(t, u+"?dial_timeout=30s&read_timeout=30s&write_timeout=30s")
+}
+
 // unreachable is a client of a port where nobody listens.
 func unreachable(t *testing.T) redis.UniversalClient {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -29,7 +29,7 @@ var variables = []string{"TEST_REDIS_URL", "TEST_REDIS_CLUSTER_URL"}
 // patient are the options of a Redis whose answers matter, and not how soon they come. A cluster's client would send
 // again after its own timeout, which patience therefore stays below.
 func patient(url string) (withTimeouts string, o limit.RedisOptions) {
-	return url + "?read_timeout=30s&write_timeout=30s", limit.RedisOptions{Timeout: limittest.Patience, Log: discard}
+	return url + "?dial_timeout=30s&read_timeout=30s&write_timeout=30s", limit.RedisOptions{Timeout: limittest.Patience, Log: discard}
 }
 
 func newRedis(t testing.TB, url string, p *limit.Policy, change func(*limit.RedisOptions)) *limit.Redis {

@@ -48,7 +48,7 @@ func cpu(b *testing.B) time.Duration {
 // for the cache, one after the other; with lanes in common; and with the look-up begun before the charge, which it rides with.
 // The last row is what the ordinary server pays: one command of the client's, and no meter.
 func BenchmarkRequest(b *testing.B) {
-	client := open(b, testURL(b, "TEST_REDIS_URL")+"?read_timeout=30s&write_timeout=30s")
+	client := open(b, testURL(b, "TEST_REDIS_URL")+unhurried)
 	policy, err := limit.NewPolicy(time.Hour, []limit.Rule{{Tier: "standard", Endpoint: limit.Every, Max: 1 << 30}})
 	if err != nil {
 		b.Fatal(err)

@@ -110,7 +110,7 @@ func (h *house) has(ctx context.Context, keys []string) bool {
 }
 
 func TestALookUpRidesWithTheCharge(t *testing.T) {
-	h := newHouse(t, testURL(t, "TEST_REDIS_URL"), patience)
+	h := newHouse(t, testURL(t, "TEST_REDIS_URL")+unhurried, patience)
 	before := len(h.since(0))
 	wait := h.cache.Begin(t.Context(), h.keys)
 	if got := h.since(before); len(got) != 0 {
@@ -135,7 +135,7 @@ func TestALookUpRidesWithTheCharge(t *testing.T) {
 
 // TestLookUpsThatNobodyWaitsFor leave nothing behind, are no faults, and spoil nothing for those who wait.
 func TestLookUpsThatNobodyWaitsFor(t *testing.T) {
-	h := newHouse(t, testURL(t, "TEST_REDIS_URL"), patience)
+	h := newHouse(t, testURL(t, "TEST_REDIS_URL")+unhurried, patience)
 	routines, before := runtime.NumGoroutine(), len(h.since(0))
 	first := h.cache.Begin(t.Context(), h.keys)
 	ended, cancel := context.WithCancel(t.Context())
@@ -194,7 +194,7 @@ func TestOneBreaker(t *testing.T) {
 
 // TestALargeCallGoesAlone, and nobody waits for it.
 func TestALargeCallGoesAlone(t *testing.T) {
-	h := newHouse(t, testURL(t, "TEST_REDIS_URL"), patience)
+	h := newHouse(t, testURL(t, "TEST_REDIS_URL")+unhurried, patience)
 	const large = 1000
 	under, release := make(chan struct{}, 2), make(chan struct{})
 	h.setStop(func(_ context.Context, cmds []redis.Cmder) error {
@@ -233,7 +233,7 @@ func TestALargeCallGoesAlone(t *testing.T) {
 
 // TestASlowPipelineHoldsUpNobodyForLong: there are others beside it, and none has more than its share.
 func TestASlowPipelineHoldsUpNobodyForLong(t *testing.T) {
-	h := newHouse(t, testURL(t, "TEST_REDIS_URL"), patience)
+	h := newHouse(t, testURL(t, "TEST_REDIS_URL")+unhurried, patience)
 	before, slow, release := len(h.since(0)), true, make(chan struct{})
 	var mu sync.Mutex
 	h.setStop(func(context.Context, []redis.Cmder) error {

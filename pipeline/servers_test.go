@@ -16,6 +16,9 @@ import (
 
 var discard = slog.New(slog.DiscardHandler)
 
+// unhurried are the options of a client that leaves it to the lanes when to give up.
+const unhurried = "?dial_timeout=30s&read_timeout=30s&write_timeout=30s"
+
 // patience is the timeout of lanes whose answers matter, and not how soon they come.
 const patience = 20 * time.Second
 
