@@ -32,7 +32,8 @@ var arrows = map[string][]string{
 	"relay":      {"fault"},
 	"market":     {"fault", "relay"},
 	"auth":       {"fault"},
-	"limit":      {"fault"},
+	"limit":      {"fault", "pipeline"},
+	"pipeline":   {},
 	"bill":       {"limit/quota", "auth", "fault"},
 	"audit":      {"auth", "fault", "relay"},
 	"jobs":       {"market", "auth", "relay", "fault"},
@@ -41,7 +42,7 @@ var arrows = map[string][]string{
 
 	"store":           {"market", "auth", "audit", "limit", "limit/quota", "bill", "jobs", "fault", "migrations"},
 	"store/storetest": {"market", "auth", "audit", "limit", "limit/quota", "bill", "jobs", "fault", "migrations", "store"},
-	"cache":           {"market"},
+	"cache":           {"market", "pipeline"},
 	"cache/cachetest": {"market", "cache"},
 	"auth/authtest":   {"auth", "fault"},
 	"limit/limittest": {"limit", "fault"},

@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -70,10 +71,21 @@ func (l *Leases) Claim(ctx context.Context, keys []string) ([]market.Claim, func
 	return claims, k.release
 }
 
+// eval runs the script once for each key; nil when nothing was sent. A command that has an error may have been done.
 func (l *Leases) eval(ctx context.Context, keys []string, script string, args ...any) []redis.Cmder {
-	return l.pipelined(ctx, func(p redis.Pipeliner) {
-		for _, key := range keys {
-			p.Eval(ctx, script, []string{"lease:" + key}, args...)
-		}
-	})
+	cmds := make([]redis.Cmder, len(keys))
+	for i, key := range keys {
+		cmds[i] = redis.NewCmd(ctx, append([]any{"eval", script, 1, "lease:" + key}, args...)...)
+	}
+	switch err := l.do(ctx, keys, cmds, len(keys)*len(script)); {
+	case err == nil:
+		return cmds
+	case errors.Is(err, errUnsent):
+		return nil
+	}
+	for i := range cmds { // those are still on their way
+		cmds[i] = redis.NewCmd(ctx)
+		cmds[i].SetErr(ctx.Err())
+	}
+	return cmds
 }

@@ -62,6 +62,12 @@ func (m *Memory) Get(_ context.Context, keys []string) []market.CacheHit {
 	return hits
 }
 
+// Begin is Get: there is nothing to wait for; see [market.Cache].
+func (m *Memory) Begin(ctx context.Context, keys []string) func() []market.CacheHit {
+	hits := m.Get(ctx, keys)
+	return func() []market.CacheHit { return hits }
+}
+
 // Near is Get: all of it is in memory; see [market.Cache].
 func (m *Memory) Near(keys []string) []market.CacheHit { return m.Get(context.Background(), keys) }
 

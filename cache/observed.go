@@ -25,6 +25,16 @@ func (o *Observed) Get(ctx context.Context, keys []string) []market.CacheHit {
 	return hits
 }
 
+// Begin starts a look-up; see [market.Cache]. It is counted when it is waited for.
+func (o *Observed) Begin(ctx context.Context, keys []string) func() []market.CacheHit {
+	wait := o.Cache.Begin(ctx, keys)
+	return func() []market.CacheHit {
+		hits := wait()
+		o.count(keys, hits)
+		return hits
+	}
+}
+
 // Near looks the keys up; see [market.Cache]. Only what answers a question alone is counted: where a key lacks, all of them
 // are looked up again.
 func (o *Observed) Near(keys []string) []market.CacheHit {

@@ -21,14 +21,14 @@ import (
 )
 
 func TestRedis(t *testing.T) {
-	client := open(t, testURL(t, "TEST_REDIS_URL"))
+	client := openPatient(t, testURL(t, "TEST_REDIS_URL"))
 	cachetest.Run(t, func(*testing.T) market.Cache {
 		return cache.NewRedis(client, cache.RedisOptions{Timeout: cachetest.Patience, Log: discard})
 	})
 }
 
 func TestRedisCluster(t *testing.T) {
-	client := open(t, testURL(t, "TEST_REDIS_CLUSTER_URL"))
+	client := openPatient(t, testURL(t, "TEST_REDIS_CLUSTER_URL"))
 	if _, ok := client.(*redis.ClusterClient); !ok {
 		t.Fatalf("TEST_REDIS_CLUSTER_URL gives a %T", client)
 	}

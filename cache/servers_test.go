@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 }
 
 // absent skips a test that lacks something of its environment; in CI nothing may lack.
-func absent(t *testing.T, what string) {
+func absent(t testing.TB, what string) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
 		t.Fatalf("%s, and CI must not skip", what)
@@ -37,7 +37,7 @@ func absent(t *testing.T, what string) {
 }
 
 // testURL is the URL of a server that scripts/test provides. It may be shared: tests leave what they did not put there.
-func testURL(t *testing.T, variable string) string {
+func testURL(t testing.TB, variable string) string {
 	t.Helper()
 	u := os.Getenv(variable)
 	if u == "" {
@@ -47,7 +47,7 @@ func testURL(t *testing.T, variable string) string {
 }
 
 // open makes a client as the program does.
-func open(t *testing.T, u string) redis.UniversalClient {
+func open(t testing.TB, u string) redis.UniversalClient {
 	t.Helper()
 	c, err := cache.Open(u)
 	if err != nil {
@@ -55,6 +55,13 @@ func open(t *testing.T, u string) redis.UniversalClient {
 	}
 	t.Cleanup(func() { _ = c.Close() })
 	return c
+}
+
+// openPatient makes a client whose answers matter, and not how soon they come. A Cluster's would send again after its own
+// timeout, which patience therefore stays below.
+func openPatient(t testing.TB, u string) redis.UniversalClient {
+	t.Helper()
+	return open(t, u+"?dial_timeout=30s&read_timeout=30s&write_timeout=30s")
 }
 
 // unreachable is a client of a port where nobody listens.

@@ -33,6 +33,15 @@ func NewTiered(near *Memory, far *Redis, o TieredOptions) *Tiered {
 
 // Get looks the keys up; see [market.Cache].
 func (t *Tiered) Get(ctx context.Context, keys []string) []market.CacheHit {
+	return t.lookup(ctx, keys, false)()
+}
+
+// Begin looks the keys up in near, and starts a look-up in far for what near lacks; see [market.Cache].
+func (t *Tiered) Begin(ctx context.Context, keys []string) func() []market.CacheHit {
+	return t.lookup(ctx, keys, true)
+}
+
+func (t *Tiered) lookup(ctx context.Context, keys []string, park bool) func() []market.CacheHit {
 	hits := t.near.Get(ctx, keys)
 	var lacking []string
 	var places []int // where in hits the lacking keys belong
@@ -44,11 +53,20 @@ func (t *Tiered) Get(ctx context.Context, keys []string) []market.CacheHit {
 			lacking, places = append(lacking, keys[i]), append(places, i)
 		}
 	}
-	t.far.lookup(ctx, lacking, func(i int, value []byte, left time.Duration) {
-		hits[places[i]].Value = value
-		t.near.fill(lacking[i], value, min(left, t.nearTTL))
-	})
-	return hits
+	if len(lacking) == 0 {
+		return func() []market.CacheHit { return hits }
+	}
+	l := t.far.lookup(ctx, lacking)
+	if park {
+		l.park(ctx)
+	}
+	return func() []market.CacheHit {
+		l.finish(ctx, func(i int, value []byte, left time.Duration) {
+			hits[places[i]].Value = value
+			t.near.fill(lacking[i], value, min(left, t.nearTTL))
+		})
+		return hits
+	}
 }
 
 // Near looks the keys up in near alone; see [market.Cache].

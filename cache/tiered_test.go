@@ -12,7 +12,7 @@ import (
 func TestTiered(t *testing.T) {
 	for _, variable := range []string{"TEST_REDIS_URL", "TEST_REDIS_CLUSTER_URL"} {
 		t.Run(variable, func(t *testing.T) {
-			far := cache.NewRedis(open(t, testURL(t, variable)), cache.RedisOptions{Timeout: cachetest.Patience, Log: discard})
+			far := cache.NewRedis(openPatient(t, testURL(t, variable)), cache.RedisOptions{Timeout: cachetest.Patience, Log: discard})
 			cachetest.Run(t, func(t *testing.T) market.Cache {
 				return cache.NewTiered(newMemory(t, 0), far, cache.TieredOptions{})
 			})
@@ -28,7 +28,7 @@ func TestTiered(t *testing.T) {
 
 // tiers are two replicas on one Redis.
 func tiers(t *testing.T, o cache.TieredOptions) (far *cache.Redis, a, b *cache.Tiered) {
-	far = cache.NewRedis(open(t, testURL(t, "TEST_REDIS_URL")), cache.RedisOptions{Timeout: cachetest.Patience, Log: discard})
+	far = cache.NewRedis(openPatient(t, testURL(t, "TEST_REDIS_URL")), cache.RedisOptions{Timeout: cachetest.Patience, Log: discard})
 	return far, cache.NewTiered(newMemory(t, 0), far, o), cache.NewTiered(newMemory(t, 0), far, o)
 }
 

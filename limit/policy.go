@@ -26,7 +26,6 @@ type Policy struct {
 type tier struct {
 	max       Units      // 0: no units of it
 	endpoints []Endpoint // those with a limit, ascending
-	maxArgs   []any      // their limits, as arguments of the script
 }
 
 // maxMax keeps sums of units far away from an overflow, in Go and in Lua.
@@ -68,7 +67,6 @@ func NewPolicy(window time.Duration, rules []Rule) (*Policy, error) {
 			}
 			if t.max[e] > 0 {
 				t.endpoints = append(t.endpoints, e)
-				t.maxArgs = append(t.maxArgs, t.max[e])
 			}
 		}
 	}

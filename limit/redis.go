@@ -3,14 +3,14 @@ package limit
 import (
 	"context"
 	_ "embed" // for the script
-	"fmt"
 	"log/slog"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/coingraph/coingraph/pipeline"
 )
 
 // Redis is a [Meter] that replicas share: on one server, a Sentinel's master, or a Redis Cluster. The counter of a subject
@@ -28,26 +28,28 @@ import (
 // (https://redis.io/docs/latest/develop/programmability/eval-intro/#script-parameterization), and a slot that moves to
 // another node would split its counters: the cluster looks for the keys that it is told of.
 //
-// Charges that come while others are on their way share the next round trip; see lane. Whatever was sent is never sent
-// again, unless its answer says that it has changed nothing. A server that hung, and now comes to the charges that it was
-// sent meanwhile, leaves them: nobody waits for them any more, they have been counted elsewhere.
+// Charges that come while others are on their way share the next round trip, also with what the cache looks up; see
+// package pipeline. Whatever was sent is never sent again, unless its answer says that it has changed nothing. A server that
+// hung, and now comes to the charges that it was sent meanwhile, leaves them: nobody waits for them any more, they have been
+// counted elsewhere.
 type Redis struct {
 	policy *Policy
-	client redis.UniversalClient
+	lanes  *pipeline.Lanes
 	opts   RedisOptions
-	script *redis.Script
+	sha    string
 	ahead  atomic.Int64 // of the server's clock over this replica's, in ns
-
-	common *lane
-	lanes  sync.Map // on a cluster: of each master's address, its *lane
+	names  names
+	spare  sync.Pool // of *call
 
 	operations, roundTrips, faults atomic.Uint64
 }
 
 // RedisOptions are the options of [NewRedis].
 type RedisOptions struct {
-	// Timeout bounds what a charge may take, once it is this charge's turn; a caller's context that ends earlier wins. The
-	// client must heed contexts and send nothing twice on its own; on a Cluster, its read timeout must be longer. Default 100 ms.
+	// Lanes are what the charges take to Redis, where others take them too. Default: lanes of the meter's own.
+	Lanes *pipeline.Lanes
+	// Timeout bounds what a charge may take on lanes of the meter's own; a caller's context that ends earlier wins. The
+	// client must be as package pipeline wants it. Default 100 ms.
 	Timeout time.Duration
 	// Log is told when Redis answers again. Default: nobody is told.
 	Log *slog.Logger
@@ -68,8 +70,8 @@ var chargeScript string
 
 // NewRedis makes a Redis on the client, which stays the caller's to close. Redis need not be there yet.
 func NewRedis(client redis.UniversalClient, p *Policy, o RedisOptions) *Redis {
-	if o.Timeout <= 0 {
-		o.Timeout = 100 * time.Millisecond
+	if o.Lanes == nil {
+		o.Lanes = pipeline.New(client, pipeline.Options{Timeout: o.Timeout})
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -77,9 +79,8 @@ func NewRedis(client redis.UniversalClient, p *Policy, o RedisOptions) *Redis {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	r := &Redis{policy: p, client: client, opts: o, script: redis.NewScript(chargeScript)}
-	r.common = newLane(r)
-	return r
+	o.Lanes.OnRecovery(func() { o.Log.Info("redis answers again: limits are shared", "event", "limit.recovered") })
+	return &Redis{policy: p, lanes: o.Lanes, opts: o, sha: redis.NewScript(chargeScript).Hash(), names: newNames()}
 }
 
 // Charge implements [Meter].
@@ -95,100 +96,33 @@ func (r *Redis) Peek(ctx context.Context, subject, tier string) ([]Limit, error)
 
 // Stats are the current figures.
 func (r *Redis) Stats() RedisStats {
-	s := RedisStats{r.operations.Load(), r.roundTrips.Load(), r.faults.Load(), !r.common.breaker.IsClosed()}
-	r.lanes.Range(func(_, l any) bool {
-		s.Open = s.Open || !l.(*lane).breaker.IsClosed()
-		return !s.Open
-	})
-	return s
+	away, _ := r.lanes.Away()
+	return RedisStats{r.operations.Load(), r.roundTrips.Load(), r.faults.Load(), away > 0}
 }
 
 func (r *Redis) count(ctx context.Context, subject string, t *tier, units Units) (tally, error) {
-	c := &call{subject: subject, tier: t, units: units, done: make(chan struct{})}
-	if err := r.lane(ctx, subject).do(ctx, c); err != nil {
+	tag := ""
+	if r.lanes.Clustered() {
+		tag = "{" + subject + "}"
+	}
+	lane := r.lanes.For(ctx, tag)
+	if lane.Away() {
+		if lane.Permit() {
+			// A probe charges nothing, and is not waited for: the call is counted elsewhere, or refused there.
+			c := r.newCall(subject, t, Units{})
+			c.Probe()
+			lane.Start(&c.Call)
+		}
+		return tally{}, pipeline.ErrAway
+	}
+	c := r.newCall(subject, t, units)
+	if err := lane.Do(ctx, &c.Call); err != nil {
 		return tally{}, err
 	}
-	return c.tally, nil
+	counted, err := c.tally, c.err
+	r.spare.Put(c)
+	return counted, err
 }
 
 // now is the server's time, as far as the last answer tells.
 func (r *Redis) now() time.Time { return r.opts.Now().Add(time.Duration(r.ahead.Load())) }
-
-// lane is the way to the server that has the subject's counters. The masters of a cluster have one each, so that one that
-// hangs holds up nobody else's charges. While the cluster is unknown, all take the common one.
-func (r *Redis) lane(ctx context.Context, subject string) *lane {
-	cluster, ok := r.client.(*redis.ClusterClient)
-	if !ok || !r.common.breaker.IsClosed() {
-		return r.common
-	}
-	ctx, cancel := context.WithTimeout(ctx, r.opts.Timeout)
-	defer cancel()
-	master, err := cluster.MasterForKey(ctx, "{"+subject+"}")
-	if err != nil {
-		return r.common
-	}
-	addr := master.Options().Addr
-	l, ok := r.lanes.Load(addr)
-	if !ok {
-		l, _ = r.lanes.LoadOrStore(addr, newLane(r))
-	}
-	return l.(*lane)
-}
-
-// once is a command that the client must not send again on its own when an answer fails to come.
-type once struct{ *redis.Cmd }
-
-// NoRetry implements [redis.Cmder].
-func (once) NoRetry() bool { return true }
-
-// command is the script's call for a charge that is sent and waited for until the times given, by this replica's clock; with
-// the script's whole text when the server does not have it yet.
-func (r *Redis) command(ctx context.Context, c *call, sent, until time.Time, whole bool) once {
-	ahead := time.Duration(r.ahead.Load())
-	start := r.policy.start(sent.Add(ahead))
-	name, script := "evalsha", r.script.Hash()
-	if whole {
-		name, script = "eval", chargeScript
-	}
-	n, tag, suffix := len(c.tier.endpoints), "rate:{"+c.subject+"}:", ":"+strconv.FormatInt(start, 10)
-	args := make([]any, 0, 6+3*n)
-	args = append(args, name, script, n)
-	for _, e := range c.tier.endpoints {
-		args = append(args, tag+e.String()+suffix)
-	}
-	args = append(args, r.policy.window, start, until.Add(ahead).UnixMicro())
-	for i, e := range c.tier.endpoints {
-		args = append(args, c.tier.maxArgs[i], c.units[e])
-	}
-	return once{redis.NewCmd(ctx, args...)}
-}
-
-// read takes the script's answer; not current when the server's time is not the one that the command was for.
-func (c *call) read(answer []any) (current bool, err error) {
-	numbers := make([]int64, len(answer))
-	for i, v := range answer {
-		n, ok := v.(int64)
-		if !ok {
-			return false, fmt.Errorf("the script answered a %T", v)
-		}
-		numbers[i] = n
-	}
-	switch {
-	case len(numbers) == 2 && numbers[0] == otherTime:
-	case len(numbers) != 2+len(c.tier.endpoints):
-		return false, fmt.Errorf("the script answered %d numbers", len(numbers))
-	default:
-		current = true
-	}
-	c.tally = tally{charged: numbers[0] == charged, now: time.UnixMicro(numbers[1])}
-	for i, n := range numbers[2:] {
-		c.tally.counts[c.tier.endpoints[i]] = int(n)
-	}
-	return current, nil
-}
-
-// What the script answers first, beside 0 for refused.
-const (
-	charged   = 1
-	otherTime = -1
-)

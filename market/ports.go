@@ -83,6 +83,11 @@ type BulkSource interface {
 type Cache interface {
 	// Get looks all keys up in one round trip. The result has an entry for each key, in order; a nil Value is a miss.
 	Get(ctx context.Context, keys []string) []CacheHit
+	// Begin starts a Get and gives what waits for its answer, to be called once or not at all. A look-up that costs a round
+	// trip rides with whatever this process sends to the same server next, such as the meter's charge, and goes out at the
+	// latest when it is waited for: so begin it, do what is to be done meanwhile, then wait. Who does not want it any more
+	// forgets it: what nobody waits for is no fault, and is counted nowhere. The keys must not be changed meanwhile.
+	Begin(ctx context.Context, keys []string) (wait func() []CacheHit)
 	// Near looks all keys up in this process's memory alone: no round trip, and no waiting. The result is as Get's.
 	Near(keys []string) []CacheHit
 	// Set stores all entries in one round trip. An entry whose TTL is not positive is not stored.

@@ -42,6 +42,7 @@ func Run(t *testing.T, open func(*testing.T) market.Cache) {
 		{"concurrent use", concurrentUse},
 		{"context has ended", endedContext},
 		{"near", near},
+		{"begin", begin},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.run(t, suite{open(t), "cachetest:" + rand.Text() + ":"})
@@ -111,6 +112,42 @@ func near(t *testing.T, s suite) {
 	if s.Get(t.Context(), keys)[1].Near && !found {
 		t.Error("Get finds near what Near does not")
 	}
+}
+
+// begin: a look-up that is waited for later finds what a look-up finds, whatever became of those begun before it that
+// nobody waits for.
+func begin(t *testing.T, s suite) {
+	s.set(t, s.entry("a", "1", time.Minute), s.entry("b", "2", time.Minute))
+	keys := []string{s.prefix + "b", s.prefix + "x", s.prefix + "a"}
+	var group sync.WaitGroup
+	for i := range 200 {
+		wait := s.Begin(t.Context(), keys)
+		if i%2 == 0 {
+			continue
+		}
+		check := func() {
+			hits := wait()
+			if len(hits) != 3 || string(hits[0].Value) != "2" || hits[1].Value != nil || string(hits[2].Value) != "1" {
+				t.Errorf("got %v", hits)
+			}
+		}
+		if i%3 == 0 {
+			group.Go(check) // while others begin
+		} else {
+			check()
+		}
+	}
+	group.Wait()
+	if hits := s.Begin(t.Context(), nil)(); len(hits) != 0 {
+		t.Errorf("%d hits for no keys", len(hits))
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	wait := s.Begin(ended, keys)
+	cancel()
+	if hits := wait(); len(hits) != 3 || hits[1].Value != nil {
+		t.Errorf("got %v", hits)
+	}
+	s.want(t, "a b", "1 2")
 }
 
 func noKeys(t *testing.T, s suite) {

@@ -29,6 +29,7 @@ import (
 	"github.com/coingraph/coingraph/jobs"
 	"github.com/coingraph/coingraph/limit"
 	"github.com/coingraph/coingraph/market"
+	"github.com/coingraph/coingraph/pipeline"
 	"github.com/coingraph/coingraph/resolvers"
 	"github.com/coingraph/coingraph/store"
 	"github.com/coingraph/coingraph/web"
@@ -45,6 +46,7 @@ type App struct {
 	log      *slog.Logger
 	store    *store.Store
 	redis    redis.UniversalClient // nil without Redis
+	lanes    *pipeline.Lanes       // what the cache and the meter take to it
 	source   *fetch.Source
 	ledger   *bill.Ledger
 	market   *market.Service
@@ -298,8 +300,8 @@ func (a *App) openCache() (market.Cache, market.Leases, error) {
 	if err != nil {
 		return nil, nil, misconfigured("REDIS_URL", err.Error())
 	}
-	a.redis = client
-	shared := cache.NewRedis(client, cache.RedisOptions{Timeout: a.cfg.RedisTimeout, Log: a.log})
+	a.redis, a.lanes = client, pipeline.New(client, pipeline.Options{Timeout: a.cfg.RedisTimeout})
+	shared := cache.NewRedis(client, cache.RedisOptions{Lanes: a.lanes, Log: a.log})
 	tiers := cache.NewTiered(memory, shared, cache.TieredOptions{})
 	return cache.NewObserved(tiers, a.observed.metrics), cache.NewLeases(shared), nil
 }
@@ -326,7 +328,7 @@ func (a *App) openMeter() (limit.Meter, error) {
 	if a.redis == nil {
 		return limit.NewMemory(policy), nil
 	}
-	return limit.NewFallback(limit.NewRedis(a.redis, policy, limit.RedisOptions{Timeout: a.cfg.RedisTimeout}), limit.FallbackOptions{Log: a.log}), nil
+	return limit.NewFallback(limit.NewRedis(a.redis, policy, limit.RedisOptions{Lanes: a.lanes}), limit.FallbackOptions{Log: a.log}), nil
 }
 
 func tiersOf(rules []config.RateLimit) []string {
