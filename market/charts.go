@@ -141,19 +141,30 @@ func (s *Service) ChartsInMemory(ctx context.Context, requests []ChartRequest) (
 
 // Charts answers for the requests, index by index. The errors are faults as those of [Service.Prices].
 func (s *Service) Charts(ctx context.Context, requests []ChartRequest, fresh Freshness) []Answer[*Chart] {
-	all, err := s.snapshot(ctx)
-	if err != nil {
-		return failed[*Chart](len(requests), err)
-	}
-	return answerSeries(ctx, s, askSeries(s, charts{}, all, requests), fresh)
+	return s.BeginCharts(ctx, requests, fresh)()
 }
 
-// answerSeries is the read-through of charts and metrics: the cache, and for what it lacks the series.
-func answerSeries[V readable](ctx context.Context, s *Service, q *seriesQuestion[V], fresh Freshness) []Answer[V] {
-	if len(q.distinct) == 0 {
-		return q.answers
+// BeginCharts is to [Service.Charts] what [Service.BeginPrices] is to Prices.
+func (s *Service) BeginCharts(ctx context.Context, requests []ChartRequest, fresh Freshness) (wait func() []Answer[*Chart]) {
+	all, err := s.snapshot(ctx)
+	if err != nil {
+		return func() []Answer[*Chart] { return failed[*Chart](len(requests), err) }
 	}
-	absent := q.take(s.opts.Cache.Get(ctx, q.keys()), telemetry.TallyOf(ctx))
+	return beginSeries(ctx, s, askSeries(s, charts{}, all, requests), fresh)
+}
+
+// beginSeries begins the read-through of charts and metrics.
+func beginSeries[V readable](ctx context.Context, s *Service, q *seriesQuestion[V], fresh Freshness) (wait func() []Answer[V]) {
+	if len(q.distinct) == 0 {
+		return func() []Answer[V] { return q.answers }
+	}
+	hits := s.opts.Cache.Begin(ctx, q.keys())
+	return func() []Answer[V] { return answerSeries(ctx, s, q, fresh, hits()) }
+}
+
+// answerSeries answers a question, of which the cache had some: for what it lacked it loads the series.
+func answerSeries[V readable](ctx context.Context, s *Service, q *seriesQuestion[V], fresh Freshness, hits []CacheHit) []Answer[V] {
+	absent := q.take(hits, telemetry.TallyOf(ctx))
 	s.demand.series(q.distinct)
 	var entries []CacheEntry
 	for len(absent) > 0 {

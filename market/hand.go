@@ -25,6 +25,9 @@ func (s *Service) AtHand() *Hand {
 	return &Hand{service: s, now: s.opts.Now(), all: s.catalogue.current.Load()}
 }
 
+// Ready tells whether there is a catalogue yet: without one, nothing can be asked without waiting for it.
+func (h *Hand) Ready() bool { return h.all != nil }
+
 // Now is when the answer was begun.
 func (h *Hand) Now() time.Time { return h.now }
 

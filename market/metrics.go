@@ -92,11 +92,16 @@ func (s *Service) MetricsInMemory(ctx context.Context, requests []MetricRequest)
 // Metrics answers for the requests, index by index. What no provider offers is an empty series with the one hole
 // [NotOffered], and no error; the errors are faults as those of [Service.Prices].
 func (s *Service) Metrics(ctx context.Context, requests []MetricRequest, fresh Freshness) []Answer[*MetricSeries] {
+	return s.BeginMetrics(ctx, requests, fresh)()
+}
+
+// BeginMetrics is to [Service.Metrics] what [Service.BeginPrices] is to Prices.
+func (s *Service) BeginMetrics(ctx context.Context, requests []MetricRequest, fresh Freshness) (wait func() []Answer[*MetricSeries]) {
 	all, err := s.snapshot(ctx)
 	if err != nil {
-		return failed[*MetricSeries](len(requests), err)
+		return func() []Answer[*MetricSeries] { return failed[*MetricSeries](len(requests), err) }
 	}
-	return answerSeries(ctx, s, askSeries(s, metrics{s.opts.Source.Offers()}, all, requests), fresh)
+	return beginSeries(ctx, s, askSeries(s, metrics{s.opts.Source.Offers()}, all, requests), fresh)
 }
 
 // MetricInfo is what can be had of a metric from one provider.

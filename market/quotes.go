@@ -137,15 +137,27 @@ func (s *Service) show(quotes ...*Quote) {
 // Prices answers for the pairs, index by index. A pair may occur more than once. The errors are faults: NotFound for an
 // asset or a pair that does not exist, an upstream kind where the price could not be fetched, and the context's error.
 func (s *Service) Prices(ctx context.Context, pairs []Pair, fresh Freshness) []Answer[*Price] {
+	return s.BeginPrices(ctx, pairs, fresh)()
+}
+
+// BeginPrices begins what [Service.Prices] does, for a caller who has something else to ask Redis before it waits: both go
+// there together. Nothing counts as asked for until it waits.
+func (s *Service) BeginPrices(ctx context.Context, pairs []Pair, fresh Freshness) (wait func() []Answer[*Price]) {
 	all, err := s.snapshot(ctx)
 	if err != nil {
-		return failed[*Price](len(pairs), err)
+		return func() []Answer[*Price] { return failed[*Price](len(pairs), err) }
 	}
 	q := s.askPrices(all, pairs, fresh)
 	if len(q.distinct) == 0 {
-		return q.answers
+		return func() []Answer[*Price] { return q.answers }
 	}
-	absent := q.take(s.opts.Cache.Get(ctx, q.keys()), telemetry.TallyOf(ctx))
+	hits := s.opts.Cache.Begin(ctx, q.keys())
+	return func() []Answer[*Price] { return s.prices(ctx, q, hits()) }
+}
+
+// prices answers a question, of which the cache had some.
+func (s *Service) prices(ctx context.Context, q *priceQuestion, hits []CacheHit) []Answer[*Price] {
+	absent := q.take(hits, telemetry.TallyOf(ctx))
 	s.board.touch(q.distinct, q.start)
 	s.show(q.found...)
 	s.renew(ctx, q.ending)

@@ -88,18 +88,18 @@ func (g *GraphQL) quick(ctx context.Context, params *graphql.RawParams, limits Q
 	service := g.resolver.Market
 	hand := service.AtHand()
 	q := doc.operation.Bind(service, params.Variables, hand.Now())
-	if q == nil || !limits.allow(doc, q) || g.renamed(q) {
+	if q == nil || !hand.Ready() || !limits.allow(doc, q) || g.renamed(q) {
 		return result, false, false
 	}
 	result.Operation = doc.label
 	look := lookUp{resolver: g.resolver, question: q, hand: hand, fresh: g.resolver.freshness(ctx, q.Freshness)}
-	look.atHand()
+	look.begin(ctx)
 	if err := g.resolver.charge(ctx, q.Units); err != nil {
 		result.cost = costOf(&work{units: q.Units, cost: q.Cost}, limits)
 		return g.refuse(ctx, result, gqlerror.List{{Err: err}}), true, true
 	}
 	observed := g.observeFields(ctx, doc.fields)
-	if !look.rest(ctx) {
+	if !look.end(ctx) {
 		return result, true, false // whose fields are observed there
 	}
 	result.buffer = buffers.Get().(*[]byte)
@@ -166,106 +166,110 @@ type lookUp struct {
 	hand     *market.Hand
 	fresh    market.Freshness
 	found    compiled.Found
-	lacking  []int // pairs that are not at hand
-	lasting  bool  // all of it is as it will be until it expires
+	lasting  bool // the answer is the same until it expires
+
+	lacking []int         // places of the pairs that are not at hand
+	pairs   []market.Pair // those pairs
+	prices  func() []market.Answer[*market.Price]
+	charts  func() []market.Answer[*market.Chart]
+	metrics func() []market.Answer[*market.MetricSeries]
 }
 
-// atHand takes the prices that are at hand.
-func (l *lookUp) atHand() {
-	pairs := l.question.Pairs
-	l.found.Prices = make([]*market.Price, len(pairs))
-	l.lasting = l.question.Freshness == nil
-	for i, p := range pairs {
+// begin takes the prices that are at hand, and begins to look up what is not. It counts for nothing before it is ended.
+func (l *lookUp) begin(ctx context.Context) {
+	q, service := l.question, l.resolver.Market
+	l.found.Prices = make([]*market.Price, len(q.Pairs))
+	for i, p := range q.Pairs {
 		if l.fresh.MaxAge == 0 {
 			l.found.Prices[i] = l.hand.Price(p)
 		}
 		if l.found.Prices[i] == nil {
-			l.lacking = append(l.lacking, i)
+			l.lacking, l.pairs = append(l.lacking, i), append(l.pairs, p)
 		}
 	}
-	l.lasting = l.lasting && l.lacking == nil
+	l.lasting = q.Freshness == nil && l.lacking == nil
+	if len(l.pairs) > 0 {
+		l.prices = service.BeginPrices(ctx, l.pairs, l.fresh)
+	}
+	if len(q.Charts) > 0 {
+		l.charts = service.BeginCharts(ctx, q.Charts, market.Freshness{})
+	}
+	if len(q.Metrics) > 0 {
+		l.metrics = service.BeginMetrics(ctx, q.Metrics, market.Freshness{})
+	}
 }
 
-// rest looks up what is not at hand: prices, charts and metrics side by side. It is false where something could not be
+// end waits for what was begun: for prices, charts and metrics side by side. It is false where something could not be
 // found; then all answers lie ready in the request's loaders.
-func (l *lookUp) rest(ctx context.Context) bool {
-	q, service := l.question, l.resolver.Market
+func (l *lookUp) end(ctx context.Context) bool {
+	q := l.question
 	for _, id := range q.Assets {
-		asset, err := service.Asset(ctx, id)
+		asset, err := l.resolver.Market.Asset(ctx, id)
 		if err != nil {
 			return false
 		}
 		l.found.Assets = append(l.found.Assets, asset)
 	}
-	var group sync.WaitGroup
 	prices, charts, metrics := true, true, true
 	tasks := make([]func(), 0, 3)
-	if len(l.lacking) > 0 {
-		tasks = append(tasks, func() { prices = l.prices(ctx) })
+	if l.prices != nil {
+		tasks = append(tasks, func() { prices = l.endPrices(ctx) })
 	}
-	if len(q.Charts) > 0 {
-		answers, ok := service.ChartsInMemory(ctx, q.Charts)
-		if ok {
-			l.found.Charts, charts = values(answers)
-		} else {
-			l.lasting = false
-			tasks = append(tasks, func() {
-				answers := service.Charts(ctx, q.Charts, market.Freshness{})
-				if l.found.Charts, charts = values(answers); !charts {
-					loaders.Of(ctx).KeepCharts(q.Charts, answers)
-				}
-			})
-		}
+	if l.charts != nil {
+		tasks = append(tasks, func() {
+			answers := l.charts()
+			if l.found.Charts, charts = values(answers); !charts {
+				loaders.Of(ctx).KeepCharts(q.Charts, answers)
+			}
+		})
 	}
-	if len(q.Metrics) > 0 {
-		answers, ok := service.MetricsInMemory(ctx, q.Metrics)
-		if ok {
-			l.found.Metrics, metrics = values(answers)
-		} else {
-			l.lasting = false
-			tasks = append(tasks, func() {
-				answers := service.Metrics(ctx, q.Metrics, market.Freshness{})
-				if l.found.Metrics, metrics = values(answers); !metrics {
-					loaders.Of(ctx).KeepMetrics(q.Metrics, answers)
-				}
-			})
-		}
+	if l.metrics != nil {
+		tasks = append(tasks, func() {
+			answers := l.metrics()
+			if l.found.Metrics, metrics = values(answers); !metrics {
+				loaders.Of(ctx).KeepMetrics(q.Metrics, answers)
+			}
+		})
 	}
-	for i, task := range tasks {
-		if i < len(tasks)-1 {
-			group.Go(task)
-			continue
-		}
-		task() // the last one in this goroutine: mostly it is the only one
-	}
-	group.Wait()
+	together(tasks)
 	if !prices || !charts || !metrics {
 		return false
 	}
 	for _, c := range l.found.Charts {
+		l.lasting = l.lasting && !c.Stale
 		l.hand.Until(c.FreshUntil)
 	}
 	for _, m := range l.found.Metrics {
+		l.lasting = l.lasting && !m.Stale
 		l.hand.Until(m.FreshUntil)
 	}
 	l.hand.Series(q.Charts, q.Metrics)
 	return true
 }
 
-func (l *lookUp) prices(ctx context.Context) bool {
-	pairs := make([]market.Pair, len(l.lacking))
-	for i, at := range l.lacking {
-		pairs[i] = l.question.Pairs[at]
-	}
-	answers, ok := l.resolver.Market.Prices(ctx, pairs, l.fresh), true
+func (l *lookUp) endPrices(ctx context.Context) bool {
+	answers, ok := l.prices(), true
 	for i, a := range answers {
 		l.found.Prices[l.lacking[i]] = a.Value
 		ok = ok && a.Err == nil
 	}
 	if !ok {
-		loaders.Of(ctx).KeepPrices(pairs, l.fresh, answers)
+		loaders.Of(ctx).KeepPrices(l.pairs, l.fresh, answers)
 	}
 	return ok
+}
+
+// together runs tasks side by side, the last one here: mostly it is the only one.
+func together(tasks []func()) {
+	var group sync.WaitGroup
+	defer group.Wait()
+	for i, task := range tasks {
+		if i == len(tasks)-1 {
+			task()
+			return
+		}
+		group.Go(task)
+	}
 }
 
 // values are the answers' values; not ok if one of them is an error.
