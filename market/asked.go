@@ -3,17 +3,21 @@ package market
 // asked is a question for several values about assets, some of them perhaps more than once.
 type asked[K comparable, V any] struct {
 	answers  []Answer[V]    // index by index
-	at       map[K][]int    // where each is asked for
+	last     map[K]int      // where each is asked for last
+	before   []int          // index by index: where the same is asked for before that, or none
 	distinct []K            // those that can exist, each once, by the assets' present ids
 	old      map[int]string // index to the old id that was asked by; most often nil
 	named    func(v V, id string) V
 }
 
+// none is no index.
+const none = -1
+
 // ask sorts a question out. An unknown asset is answered with its fault. One that is asked for by an old id is looked up by
 // its present one and answered under the old one, as named says: who knows it goes on finding it.
 func ask[K comparable, V any](all *snapshot, keys []K, id func(*K) *string, named func(v V, id string) V) *asked[K, V] {
 	a := &asked[K, V]{
-		answers: make([]Answer[V], len(keys)), at: make(map[K][]int, len(keys)), distinct: make([]K, 0, len(keys)), named: named,
+		answers: make([]Answer[V], len(keys)), last: make(map[K]int, len(keys)), before: make([]int, len(keys)), distinct: make([]K, 0, len(keys)), named: named,
 	}
 	for i, k := range keys {
 		asset := id(&k)
@@ -27,16 +31,22 @@ func ask[K comparable, V any](all *snapshot, keys []K, id func(*K) *string, name
 			a.answers[i].Err = err
 			continue
 		}
-		if a.at[k] == nil {
+		before, again := a.last[k]
+		if !again {
 			a.distinct = append(a.distinct, k)
+			before = none
 		}
-		a.at[k] = append(a.at[k], i)
+		a.last[k], a.before[i] = i, before
 	}
 	return a
 }
 
 func (a *asked[K, V]) answer(k K, v V, err error) {
-	for _, i := range a.at[k] {
+	at, ok := a.last[k]
+	if !ok {
+		return
+	}
+	for i := at; i != none; i = a.before[i] {
 		a.answers[i] = Answer[V]{v, err}
 		if old, ok := a.old[i]; ok && err == nil {
 			a.answers[i].Value = a.named(v, old)

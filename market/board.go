@@ -120,11 +120,20 @@ func (s *boardShard) drop(p Pair, at *boardPlace) {
 	}
 }
 
-// put shows a price, unless there is no room or a later one is there.
-func (b *board) put(p *Price, now time.Time) {
+// show puts up those of the prices that are fresh by the rule for everybody.
+func (b *board) show(prices []*Price, now time.Time) {
 	if b.prices == 0 {
 		return
 	}
+	for _, p := range prices {
+		if p.FreshUntil.After(now) {
+			b.put(p, now)
+		}
+	}
+}
+
+// put shows a price, unless a later one is there.
+func (b *board) put(p *Price, now time.Time) {
 	pair := p.Raw.Pair
 	at := b.place(pair, now)
 	s := b.shard(pair)
@@ -144,7 +153,11 @@ func (b *board) put(p *Price, now time.Time) {
 	case old == nil:
 		s.kept++
 	}
-	p.Rendered = p.render()
+	if p.Rendered == nil {
+		shown := *p
+		shown.Rendered = p.render()
+		p = &shown // others may read the one that was given already
+	}
 	at.price.Store(p)
 }
 

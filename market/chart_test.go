@@ -2,6 +2,7 @@ package market
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"slices"
 	"strconv"
@@ -175,14 +176,14 @@ func TestCacheKeys(t *testing.T) {
 func TestCachedQuoteReadsBackEqual(t *testing.T) {
 	pair := Pair{"bitcoin", "usd"}
 	q := &Quote{Pair: pair, Price: 1.2e-07, MarketCap: 123456789012345.67, Volume24h: 0, Change24h: math.NaN(), LastUpdatedAt: t0, FetchedAt: t0, Source: "coingecko"}
-	got, err := decodeQuote(pair, encodeQuote(pair, q))
+	got, err := decodeOne(pair, encodeQuote(pair, q))
 	if err != nil || got.Price != q.Price || got.MarketCap != q.MarketCap || got.Volume24h != 0 || got.Change24h == got.Change24h || !got.FetchedAt.Equal(t0) || got.Source != q.Source {
 		t.Errorf("got %+v %v", got, err)
 	}
-	if none, err := decodeQuote(pair, encodeQuote(pair, nil)); none != nil || err != nil {
+	if none, err := decodeOne(pair, encodeQuote(pair, nil)); none != nil || err != nil {
 		t.Errorf("no price: got %+v %v", none, err)
 	}
-	if _, err := decodeQuote(Pair{"bitcoin", "eur"}, encodeQuote(pair, q)); err == nil {
+	if _, err := decodeOne(Pair{"bitcoin", "eur"}, encodeQuote(pair, q)); err == nil {
 		t.Error("another pair's value was taken")
 	}
 }
@@ -195,7 +196,7 @@ func FuzzDecodeCached(f *testing.F) {
 	f.Add(encodeChart(req, &Chart{Reading: Reading{Timestamps: one}, Prices: value, MarketCaps: value, Volumes: value}))
 	f.Add(encodeMetric(onChain, &MetricSeries{Reading: Reading{Timestamps: one}, Values: value}))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		_, _ = decodeQuote(pair, b)
+		_, _ = decodeOne(pair, b)
 		if c, err := decodeChart(req, Asset{}, b); err == nil {
 			walk(t, len(b), c.Timestamps, c.Prices, c.MarketCaps, c.Volumes)
 		}
@@ -217,4 +218,12 @@ func walk(t *testing.T, size int, timestamps Timestamps, columns ...Column) {
 		t.Fatalf("%d instants, not %d", n, timestamps.Len())
 	}
 	_ = timestamps.AppendJSON(nil)
+}
+
+func decodeOne(p Pair, b []byte) (*Quote, error) {
+	q, rendered, err := decodeQuote(p.key(), p, b)
+	if q != nil && err == nil && *rendered != *q.read(Asset{}, 0, time.Time{}).render() {
+		return nil, errors.New("it goes out as something else")
+	}
+	return q, err
 }

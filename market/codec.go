@@ -11,7 +11,7 @@ import (
 // version, belongs to another key or ends too early decodes to an error, which the read-through takes for a miss and
 // overwrites. That its bytes are those that were set is the cache's promise: see [Cache].
 const (
-	quoteVersion    = 'q'<<8 | 2
+	quoteVersion    = 'q'<<8 | 3
 	chartVersion    = 'c'<<8 | 3
 	metricVersion   = 'm'<<8 | 2
 	samplesVersion  = 's'<<8 | 2
@@ -137,7 +137,7 @@ func (d *decoder) done() error {
 
 // encodeQuote encodes a pair's quote, or that the pair has none.
 func encodeQuote(pair Pair, q *Quote) []byte {
-	e := &encoder{make([]byte, 0, 128)}
+	e := &encoder{make([]byte, 0, 320)}
 	e.u16(quoteVersion)
 	e.str(pair.key())
 	if q == nil {
@@ -152,17 +152,34 @@ func encodeQuote(pair Pair, q *Quote) []byte {
 	e.time(q.LastUpdatedAt)
 	e.time(q.FetchedAt)
 	e.str(q.Source)
+	// The same once more as it goes out: who answers has nothing to write then.
+	text, ends := q.read(Asset{}, 0, time.Time{}).text()
+	for _, end := range ends {
+		e.u16(uint16(end))
+	}
+	e.str(text)
 	return e.b
 }
 
-// decodeQuote reads a pair's quote; nil when it is known that there is none.
-func decodeQuote(pair Pair, b []byte) (*Quote, error) {
-	d := open(b, quoteVersion, pair.key())
+// decodeQuote reads the quote of the pair whose key is given, and the same as it goes out; nil when it is known that there is
+// none.
+func decodeQuote(key string, pair Pair, b []byte) (*Quote, *RenderedPrice, error) {
+	d := open(b, quoteVersion, key)
 	if d.u16() == 0 {
-		return nil, d.done()
+		return nil, nil, d.done()
 	}
 	q := &Quote{Pair: pair, Price: d.f64(), MarketCap: d.f64(), Volume24h: d.f64(), Change24h: d.f64(), LastUpdatedAt: d.time(), FetchedAt: d.time(), Source: d.str()}
-	return q, d.done()
+	var ends [renderedParts]int
+	for i := range ends {
+		ends[i] = int(d.u16())
+	}
+	text := d.str()
+	for i, end := range ends {
+		if end > len(text) || i > 0 && end < ends[i-1] {
+			return nil, nil, errCorrupt
+		}
+	}
+	return q, parts(text, ends), d.done()
 }
 
 // reading encodes what charts and metrics have in common.

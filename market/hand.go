@@ -48,7 +48,9 @@ func (h *Hand) Price(p Pair) *Price {
 }
 
 // Series are the charts and metrics that the answer has too. They count as asked for already.
-func (h *Hand) Series(charts []ChartRequest, metrics []MetricRequest) { h.charts, h.metrics = charts, metrics }
+func (h *Hand) Series(charts []ChartRequest, metrics []MetricRequest) {
+	h.charts, h.metrics = charts, metrics
+}
 
 // Until bounds how long the answer may be used again.
 func (h *Hand) Until(t time.Time) {

@@ -103,6 +103,11 @@ func (c *countedCache) Get(ctx context.Context, keys []string) []market.CacheHit
 	return c.Cache.Get(ctx, keys)
 }
 
+func (c *countedCache) Begin(ctx context.Context, keys []string) func() []market.CacheHit {
+	c.gets.Add(1)
+	return c.Cache.Begin(ctx, keys)
+}
+
 func (c *countedCache) Set(ctx context.Context, entries []market.CacheEntry) {
 	c.sets.Add(1)
 	c.Cache.Set(ctx, entries)

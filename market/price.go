@@ -39,8 +39,24 @@ func (p *Price) JSON() *RenderedPrice {
 	return p.render()
 }
 
-func (p *Price) render() *RenderedPrice {
-	b, ends := make([]byte, 0, 192), [7]int{}
+// renderedParts is how many texts a RenderedPrice has.
+const renderedParts = 7
+
+func (p *Price) render() *RenderedPrice { return parts(p.text()) }
+
+// parts cuts the texts out of one.
+func parts(text string, ends [renderedParts]int) *RenderedPrice {
+	var parts [renderedParts]string
+	begin := 0
+	for i, end := range ends {
+		parts[i], begin = text[begin:end], end
+	}
+	return &RenderedPrice{parts[0], parts[1], parts[2], parts[3], parts[4], parts[5], parts[6]}
+}
+
+// text is the texts in one, and where each ends.
+func (p *Price) text() (text string, ends [renderedParts]int) {
+	b := make([]byte, 0, 192)
 	for i, n := range []Number{p.Price, p.MarketCap, p.Volume24h, p.Change24h} {
 		b = AppendNumber(b, float64(n))
 		ends[i] = len(b)
@@ -51,13 +67,8 @@ func (p *Price) render() *RenderedPrice {
 		ends[4+i] = len(b)
 	}
 	b = strconv.AppendQuote(b, p.Source)
-	text, begin := string(b), 0
-	ends[6] = len(text)
-	var parts [7]string
-	for i, end := range ends {
-		parts[i], begin = text[begin:end], end
-	}
-	return &RenderedPrice{parts[0], parts[1], parts[2], parts[3], parts[4], parts[5], parts[6]}
+	ends[6] = len(b)
+	return string(b), ends
 }
 
 // named is the price under an old id of the asset.

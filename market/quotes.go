@@ -26,8 +26,9 @@ type priceQuestion struct {
 	start     time.Time
 	notBefore time.Time // quotes fetched after this are fresh enough
 	ttl       time.Duration
+	names     []string // the keys of the distinct pairs
 	ending    []Pair   // answered, but not for long
-	found     []*Quote // what the cache had
+	found     []*Price // what the cache had
 }
 
 // renewLead is the part of a price's TTL before whose end it is renewed if it is still asked for.
@@ -59,14 +60,18 @@ func (q *priceQuestion) take(hits []CacheHit, tally *telemetry.Tally) (absent []
 	for i, hit := range hits {
 		p := q.distinct[i]
 		if hit.Value != nil {
-			quote, err := decodeQuote(p, hit.Value)
+			quote, rendered, err := decodeQuote(q.names[i], p, hit.Value)
 			if err == nil && (quote == nil || quote.FetchedAt.After(q.notBefore)) {
 				tally.Served(tierOf(hit), 1)
-				q.quoted(p, quote, nil)
-				if quote != nil {
-					q.found = append(q.found, quote)
+				if quote == nil {
+					q.quoted(p, nil, nil)
+					continue
 				}
-				if quote != nil && q.fresh.MaxAge == 0 && q.start.Sub(quote.FetchedAt) > q.ttl-q.ttl/renewLead {
+				price := quote.read(q.all.asset(p.Asset), q.ttl, q.start)
+				price.Rendered = rendered
+				q.answer(p, price, nil)
+				q.found = append(q.found, price)
+				if q.fresh.MaxAge == 0 && q.start.Sub(quote.FetchedAt) > q.ttl-q.ttl/renewLead {
 					q.ending = append(q.ending, p)
 				}
 				continue
@@ -78,18 +83,16 @@ func (q *priceQuestion) take(hits []CacheHit, tally *telemetry.Tally) (absent []
 }
 
 func (q *priceQuestion) keys() []string {
-	keys := make([]string, len(q.distinct))
-	for i, p := range q.distinct {
-		keys[i] = p.key()
-	}
-	return keys
+	q.names = keysOf(q.distinct)
+	return q.names
 }
 
 // PricesInMemory is [Service.Prices] where this process's memory has all of them: it waits for nobody. Otherwise it is
 // false, and nothing was done.
 func (s *Service) PricesInMemory(ctx context.Context, pairs []Pair, fresh Freshness) ([]Answer[*Price], bool) {
 	if fresh.MaxAge == 0 {
-		if answers, ok := s.onBoard(ctx, pairs); ok {
+		if hand, answers, ok := s.onBoard(pairs); ok {
+			hand.Use(ctx)
 			return answers, true
 		}
 	}
@@ -104,33 +107,30 @@ func (s *Service) PricesInMemory(ctx context.Context, pairs []Pair, fresh Freshn
 	}
 	telemetry.TallyOf(ctx).Served(telemetry.Memory, len(q.distinct))
 	s.board.touch(q.distinct, q.start)
-	s.show(q.found...)
+	s.board.show(q.found, q.start)
 	s.renew(ctx, q.ending)
 	return q.answers, true
 }
 
 // onBoard answers where the board has all of the pairs.
-func (s *Service) onBoard(ctx context.Context, pairs []Pair) ([]Answer[*Price], bool) {
+func (s *Service) onBoard(pairs []Pair) (*Hand, []Answer[*Price], bool) {
 	hand, answers := s.AtHand(), make([]Answer[*Price], len(pairs))
 	for i, p := range pairs {
 		if answers[i].Value = hand.Price(p); answers[i].Value == nil {
-			return nil, false
+			return nil, nil, false
 		}
 	}
-	hand.Use(ctx)
-	return answers, true
+	return hand, answers, true
 }
 
-// show puts quotes on the board that are fresh by the rule for everybody.
-func (s *Service) show(quotes ...*Quote) {
+// show puts a quote on the board.
+func (s *Service) show(q *Quote) {
 	all, now := s.catalogue.current.Load(), s.opts.Now()
-	if all == nil {
+	if all == nil || s.board.prices == 0 {
 		return
 	}
-	for _, q := range quotes {
-		if _, ok := all.byID[q.Asset]; ok && q.FetchedAt.Add(s.opts.PriceTTL).After(now) {
-			s.board.put(q.read(all.asset(q.Asset), s.opts.PriceTTL, now), now)
-		}
+	if _, ok := all.byID[q.Asset]; ok {
+		s.board.show([]*Price{q.read(all.asset(q.Asset), s.opts.PriceTTL, now)}, now)
 	}
 }
 
@@ -143,6 +143,11 @@ func (s *Service) Prices(ctx context.Context, pairs []Pair, fresh Freshness) []A
 // BeginPrices begins what [Service.Prices] does, for a caller who has something else to ask Redis before it waits: both go
 // there together. Nothing counts as asked for until it waits.
 func (s *Service) BeginPrices(ctx context.Context, pairs []Pair, fresh Freshness) (wait func() []Answer[*Price]) {
+	if fresh.MaxAge == 0 {
+		if hand, answers, ok := s.onBoard(pairs); ok {
+			return func() []Answer[*Price] { hand.Use(ctx); return answers }
+		}
+	}
 	all, err := s.snapshot(ctx)
 	if err != nil {
 		return func() []Answer[*Price] { return failed[*Price](len(pairs), err) }
@@ -159,7 +164,7 @@ func (s *Service) BeginPrices(ctx context.Context, pairs []Pair, fresh Freshness
 func (s *Service) prices(ctx context.Context, q *priceQuestion, hits []CacheHit) []Answer[*Price] {
 	absent := q.take(hits, telemetry.TallyOf(ctx))
 	s.board.touch(q.distinct, q.start)
-	s.show(q.found...)
+	s.board.show(q.found, q.start)
 	s.renew(ctx, q.ending)
 	for len(absent) > 0 {
 		calls := s.quotes.join(absent, func(owned []Pair, settle func(Pair, quoted, error)) {

@@ -9,7 +9,6 @@ import (
 	"github.com/coingraph/coingraph/auth"
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/limit"
-	"github.com/coingraph/coingraph/loaders"
 	"github.com/coingraph/coingraph/market"
 )
 
@@ -65,7 +64,7 @@ func (r *Resolver) Quotes(ctx context.Context, by market.Naming, words []string,
 	if len(pairs) == 0 {
 		return quoted, nil
 	}
-	for i, answer := range loaders.Of(ctx).Prices(ctx, pairs, market.Freshness{}) {
+	for i, answer := range r.Market.Prices(ctx, pairs, market.Freshness{}) {
 		switch {
 		case answer.Err == nil:
 			q := &quoted[i/len(currencies)]
@@ -99,7 +98,7 @@ func (r *Resolver) largest(ctx context.Context, candidates [][]market.Asset) ([]
 		return chosen, nil
 	}
 	caps := make(map[string]float64, len(pairs))
-	for i, answer := range loaders.Of(ctx).Prices(ctx, pairs, market.Freshness{}) {
+	for i, answer := range r.Market.Prices(ctx, pairs, market.Freshness{}) {
 		switch {
 		case answer.Err == nil:
 			if known := answer.Value.Raw.MarketCap; !math.IsNaN(known) {

@@ -36,20 +36,27 @@ func (r *Resolver) Prices(ctx context.Context, assets []string, currencies []mar
 	if err := fault.Invalid(r.checkPrices(assets, currencies, freshness)...); err != nil {
 		return nil, err
 	}
+	// Begun before it is charged: both go to Redis together. Nothing has been done where the charge is refused.
+	answers := r.Market.BeginPrices(ctx, pairsOf(assets, currencies), r.freshness(ctx, freshness))
 	if err := r.charge(ctx, limit.Units{limit.SimplePrice: hundreds(len(assets) * len(currencies))}); err != nil {
 		return nil, err
 	}
-	return r.prices(ctx, assets, currencies, freshness), nil
+	return answers(), nil
 }
 
 func (r *Resolver) prices(ctx context.Context, assets []string, currencies []market.Currency, freshness *market.FreshnessInput) []market.Answer[*market.Price] {
+	return loaders.Of(ctx).Prices(ctx, pairsOf(assets, currencies), r.freshness(ctx, freshness))
+}
+
+// pairsOf are the assets in the currencies: asset by asset.
+func pairsOf(assets []string, currencies []market.Currency) []market.Pair {
 	pairs := make([]market.Pair, 0, len(assets)*len(currencies))
 	for _, a := range assets {
 		for _, c := range currencies {
 			pairs = append(pairs, market.Pair{Asset: a, Currency: c})
 		}
 	}
-	return loaders.Of(ctx).Prices(ctx, pairs, r.freshness(ctx, freshness))
+	return pairs
 }
 
 // Chart answers for one chart.
@@ -57,10 +64,12 @@ func (r *Resolver) Chart(ctx context.Context, req market.ChartRequest, freshness
 	if err := fault.Invalid(r.checkChart(req, freshness)...); err != nil {
 		return nil, err
 	}
+	answers := r.Market.BeginCharts(ctx, []market.ChartRequest{req}, r.freshness(ctx, freshness))
 	if err := r.charge(ctx, limit.Units{limit.MarketChart: 1}); err != nil {
 		return nil, err
 	}
-	return r.chart(ctx, req, freshness)
+	answer := answers()[0]
+	return answer.Value, answer.Err
 }
 
 func (r *Resolver) chart(ctx context.Context, req market.ChartRequest, freshness *market.FreshnessInput) (*market.Chart, error) {

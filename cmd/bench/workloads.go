@@ -59,7 +59,7 @@ func workloads(assets []string) []workload {
 		return func(i int) map[string]any { return map[string]any{"asset": assets[i], "currency": "USD", "days": days} }
 	}
 	const chartQuery = "query Chart($asset: ID!, $currency: Currency!, $days: Days!) { marketChart(asset: $asset, currency: $currency, interval: %s, days: $days) { %s } }"
-	daily, hourly := chart(assets[:60], currencies[:4], 300, 330, 365), chart(assets[:30], currencies[:2], 88, 90)
+	daily, hourly := chart(assets[:40], currencies[:4], 300, 365), chart(assets[:20], currencies[:2], 88, 90)
 	w1 := "query Price($asset: ID!, $currency: Currency!) { simplePrice(assets: [$asset], currencies: [$currency]) { " + priceFields + " } }"
 	hotPrice := func(i int) map[string]any { return map[string]any{"asset": assets[i%len(assets)], "currency": "USD"} }
 	return []workload{

@@ -302,6 +302,9 @@ func (a *App) openCache() (market.Cache, market.Leases, error) {
 	}
 	a.redis, a.lanes = client, pipeline.New(client, pipeline.Options{Timeout: a.cfg.RedisTimeout})
 	shared := cache.NewRedis(client, cache.RedisOptions{Lanes: a.lanes, Log: a.log})
+	if a.cfg.MemoryCache == 0 {
+		return cache.NewObserved(shared, a.observed.metrics), cache.NewLeases(shared), nil
+	}
 	tiers := cache.NewTiered(memory, shared, cache.TieredOptions{})
 	return cache.NewObserved(tiers, a.observed.metrics), cache.NewLeases(shared), nil
 }

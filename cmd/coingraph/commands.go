@@ -58,6 +58,7 @@ func (serveCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	defer keepHeadroom()()
 	observed := observe(cfg, e.stdout, cfg.LogLevel)
 	defer observed.sink.Close()
 	log := observed.sink.Logger()

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -147,8 +148,17 @@ func (nopCloser) Close() error { return nil }
 
 // BenchmarkWalks asks in this process, without a network.
 func BenchmarkWalks(b *testing.B) {
-	for _, c := range []struct{ name, answers string }{{"warm", "0"}, {"hot", "16MiB"}} {
-		s := start(b, map[string]string{"ANSWER_CACHE": c.answers, "PRICE_TTL": "1h"})
+	for _, c := range []struct {
+		name string
+		vars map[string]string
+	}{
+		{"warm", map[string]string{"ANSWER_CACHE": "0"}},
+		{"hot", nil},
+		{"redis", map[string]string{"ANSWER_CACHE": "0", "MEMORY_CACHE": "0", "REDIS_URL": os.Getenv("TEST_REDIS_URL")}},
+	} {
+		vars := map[string]string{"PRICE_TTL": "1h"}
+		maps.Copy(vars, c.vars)
+		s := start(b, vars)
 		for _, w := range walks() {
 			b.Run(fmt.Sprintf("%s/%s", c.name, w.name), func(b *testing.B) {
 				serve := serveWalk(b, s, w)
