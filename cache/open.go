@@ -127,7 +127,10 @@ func parseURL(redisURL string) (*redis.UniversalOptions, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.DB, o.Protocol, o.ClientName, o.PoolSize = one.DB, one.Protocol, one.ClientName, one.PoolSize
+	o.DB, o.ClientName, o.PoolSize = one.DB, one.ClientName, one.PoolSize
+	// RESP2, unless the URL says otherwise: nobody here subscribes to anything, and with RESP3 the client looks for pushed
+	// messages around each pipeline.
+	o.Protocol = cmp.Or(one.Protocol, 2)
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = one.DialTimeout, one.ReadTimeout, one.WriteTimeout
 	for _, timeout := range []*time.Duration{&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout} {
 		if *timeout <= 0 {

@@ -261,7 +261,7 @@ func freshnessVars() []variable {
 			doc:   "How much memory this process keeps values in, in front of Redis. 0: none, each look-up goes there, or to the database.",
 		},
 		{
-			name: "ANSWER_CACHE", def: always("8MiB"),
+			name: "ANSWER_CACHE", def: always("12MiB"),
 			value: into(sizeOrNone, func(c *Config) *int64 { return &c.AnswerCache }),
 			doc: "How much memory finished answers are kept in, for the same operation by a caller with the same rights, until the first of the values inside is due for renewal. " +
 				"They are measured, charged and logged like any. 0: none are kept.",

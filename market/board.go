@@ -67,7 +67,10 @@ func (b *board) price(p Pair, now time.Time) (*boardPlace, *Price) {
 
 // touch notes that the pair of the place is asked for.
 func (at *boardPlace) touch(now time.Time) {
-	at.at.Store(now.UnixMilli())
+	// Within a second it is the same: a store makes the other cores fetch the line anew.
+	if ms := now.UnixMilli(); ms-at.at.Load() >= 1000 || ms < at.at.Load() {
+		at.at.Store(ms)
+	}
 	at.asked.Add(1)
 }
 

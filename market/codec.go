@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -168,7 +169,8 @@ func decodeQuote(key string, pair Pair, b []byte) (*Quote, *RenderedPrice, error
 	if d.u16() == 0 {
 		return nil, nil, d.done()
 	}
-	q := &Quote{Pair: pair, Price: d.f64(), MarketCap: d.f64(), Volume24h: d.f64(), Change24h: d.f64(), LastUpdatedAt: d.time(), FetchedAt: d.time(), Source: d.str()}
+	q := &Quote{Pair: pair, Price: d.f64(), MarketCap: d.f64(), Volume24h: d.f64(), Change24h: d.f64(), LastUpdatedAt: d.time(), FetchedAt: d.time()}
+	source := d.bytes()
 	var ends [renderedParts]int
 	for i := range ends {
 		ends[i] = int(d.u16())
@@ -179,7 +181,11 @@ func decodeQuote(key string, pair Pair, b []byte) (*Quote, *RenderedPrice, error
 			return nil, nil, errCorrupt
 		}
 	}
-	return q, parts(text, ends), d.done()
+	rendered := parts(text, ends)
+	if q.Source = strings.Trim(rendered.Source, `"`); q.Source != string(source) { // mostly it is the same text
+		q.Source = string(source)
+	}
+	return q, rendered, d.done()
 }
 
 // reading encodes what charts and metrics have in common.

@@ -76,7 +76,7 @@ func (a *answer) compressed() []byte {
 // cost is what a refusal says of it.
 func (a *answer) cost() map[string]any { return costOf(&work{units: a.units, cost: a.value}, a.limits) }
 
-// answerOverhead is about what an answer costs beside its bytes, plain and compressed.
+// answerOverhead is about what an answer costs beside its plain bytes.
 const answerOverhead = 1 << 10
 
 // newAnswers makes a store of so many bytes; nil: nothing is kept.
@@ -88,7 +88,7 @@ func newAnswers(size int64) *answers {
 		seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
 		kept: otter.Must(&otter.Options[answerKey, *answer]{
 			MaximumWeight: uint64(size),
-			Weigher:       func(_ answerKey, a *answer) uint32 { return uint32(answerOverhead + 3*len(a.body)/2 + len(a.asked)) },
+			Weigher:       func(_ answerKey, a *answer) uint32 { return uint32(answerOverhead + len(a.body) + len(a.asked)) },
 		}),
 	}
 }

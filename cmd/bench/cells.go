@@ -32,7 +32,13 @@ type cell struct {
 	cpu      []time.Duration // for each request, by round
 	rates    []float64       // requests a second
 	p50, p99 []time.Duration
+
+	busy50, busy99 time.Duration // at busyShare of the most that it can do
 }
+
+// busyShare is the part of a server's highest load at which latencies are measured apart: there, who waits does not only
+// wait for the others of a closed loop.
+const busyShare = 0.7
 
 func (c *cell) name() string { return c.workload.name + " " + c.column.name }
 
@@ -63,8 +69,9 @@ func (r *rig) cells() []*cell {
 		static := add(w, column{"static", true}, limitStatic, variables, nil)
 		if w.hot != nil {
 			add(w, column{name: "hot"}, gateway, w.hot, static)
+			add(w, column{name: "hot, meter in process"}, gatewayLocal, w.hot, static)
 			if w.name == "W1" {
-				add(w, column{name: "hot, meter in process"}, gatewayLocal, w.hot, static)
+				add(w, column{name: "hot, no log"}, gatewaySilent, w.hot, static)
 			}
 		}
 		add(w, column{name: "warm"}, gatewayWarm, w.warm, static)
@@ -106,6 +113,16 @@ func (c *cell) measure(ctx context.Context, o options) error {
 	return nil
 }
 
+// measureBusy loads a gateway with a part of what it can do.
+func (c *cell) measureBusy(ctx context.Context, o options) error {
+	if c.column.limit {
+		return nil
+	}
+	l, err := load(ctx, c.target, o.connections, o.duration, busyShare*median(c.rates))
+	c.busy50, c.busy99 = l.percentile(0.5), l.percentile(0.99)
+	return err
+}
+
 // ratios are the cell's CPU times as multiples of its limit's in the same round.
 func (c *cell) ratios() []float64 {
 	ratios := make([]float64, len(c.cpu))
@@ -122,15 +139,16 @@ func median[T ~int64 | ~float64](v []T) T {
 
 func report(out io.Writer, cells []*cell) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "workload\tcolumn\tCPU µs/request\t× limit\t(least to most)\trequests/s\tp50\tp99")
+	fmt.Fprintln(w, "workload\tcolumn\tCPU µs/request\t× limit\t(least to most)\trequests/s\tp50\tp99\tp50 at 70 %\tp99 at 70 %")
 	for _, c := range cells {
 		ratio, span := "1", ""
 		if c.against != nil {
 			r := c.ratios()
 			ratio, span = fmt.Sprintf("%.2f", median(r)), fmt.Sprintf("%.2f to %.2f", slices.Min(r), slices.Max(r))
 		}
-		fmt.Fprintf(w, "%s\t%s\t%.1f\t%s\t%s\t%.0f\t%v\t%v\n", c.workload.name, c.column.name, float64(median(c.cpu).Nanoseconds())/1000, ratio, span,
-			median(c.rates), median(c.p50).Round(10*time.Microsecond), median(c.p99).Round(10*time.Microsecond))
+		fmt.Fprintf(w, "%s\t%s\t%.1f\t%s\t%s\t%.0f\t%v\t%v\t%v\t%v\n", c.workload.name, c.column.name, float64(median(c.cpu).Nanoseconds())/1000, ratio, span,
+			median(c.rates), median(c.p50).Round(10*time.Microsecond), median(c.p99).Round(10*time.Microsecond),
+			c.busy50.Round(10*time.Microsecond), c.busy99.Round(10*time.Microsecond))
 	}
 	_ = w.Flush()
 	seen := make(map[*process]bool)

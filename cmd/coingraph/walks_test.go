@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -206,13 +207,17 @@ func BenchmarkStored(b *testing.B) {
 func BenchmarkServed(b *testing.B) {
 	for _, w := range walks()[:4] {
 		b.Run(w.name, func(b *testing.B) {
-			s := start(b, map[string]string{"PRICE_TTL": "1h"})
+			s := start(b, map[string]string{"PRICE_TTL": "1h", "ANSWER_CACHE": cmp.Or(os.Getenv("BENCH_ANSWER_CACHE"), "12MiB"), "REDIS_URL": os.Getenv("TEST_REDIS_URL")})
 			r := w.request(b, 0)
-			var text bytes.Buffer
-			r.Host = strings.TrimPrefix(s.url, "http://")
-			if err := r.Write(&text); err != nil {
-				b.Fatal(err)
+			texts := make([]bytes.Buffer, 60)
+			for i := range texts {
+				r := w.request(b, i)
+				r.Host = strings.TrimPrefix(s.url, "http://")
+				if err := r.Write(&texts[i]); err != nil {
+					b.Fatal(err)
+				}
 			}
+			r.Host = strings.TrimPrefix(s.url, "http://")
 			s.log.off = true
 			b.SetParallelism(16)
 			b.ReportAllocs()
@@ -224,8 +229,8 @@ func BenchmarkServed(b *testing.B) {
 				}
 				defer conn.Close()
 				reader := bufio.NewReaderSize(conn, 1<<18)
-				for pb.Next() {
-					if _, err := conn.Write(text.Bytes()); err != nil {
+				for i := 0; pb.Next(); i++ {
+					if _, err := conn.Write(texts[i%len(texts)].Bytes()); err != nil {
 						b.Error(err)
 						return
 					}
