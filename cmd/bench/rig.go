@@ -127,7 +127,7 @@ func newRig(ctx context.Context, o options) (_ *rig, err error) {
 	}{
 		{gateway, []string{"REDIS_URL=" + r.redisURL}},
 		{gatewayLocal, nil},
-		{gatewaySilent, []string{"REDIS_URL=" + redisURL, "LOG_LEVEL=error"}},
+		{gatewaySilent, []string{"REDIS_URL=" + r.redisURL, "LOG_LEVEL=error"}},
 		{gatewayWarm, []string{"REDIS_URL=" + r.redisURL, "ANSWER_CACHE=0"}},
 		{gatewayFar, []string{"REDIS_URL=" + r.redisURL, "ANSWER_CACHE=0", "MEMORY_CACHE=0"}},
 		{gatewayStale, []string{"REDIS_URL=" + r.emptyURL, "PRICE_TTL=1s"}},
