@@ -74,8 +74,12 @@ fuzz: ## Run each fuzz target for FUZZTIME (10s)
 	done
 
 .PHONY: bench
-bench: ## Run the benchmarks
-	go test -run '^$$' -bench . -benchmem ./...
+bench: build ## Measure what an answer costs the server, beside servers that do the least that can be done
+	$(WITH_SERVERS) go run ./cmd/bench
+
+.PHONY: bench-hops
+bench-hops: ## Run the Go benchmarks: each hop of the walks, with its allocations
+	$(WITH_SERVERS) go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: growth
 growth: build ## Measure how the cost grows, and draw docs/performance

@@ -93,13 +93,15 @@ func newAnswers(size int64) *answers {
 	}
 }
 
-// key hashes what is asked, by callers of a role and a tier.
-func (s *answers) key(ctx context.Context, asked []byte) answerKey {
+// key hashes what is asked, by which method, and the caller's role and tier.
+func (s *answers) key(ctx context.Context, method string, asked []byte) answerKey {
 	role, tier := roleOf(ctx)
 	var k answerKey
 	for i, seed := range s.seeds {
 		var h maphash.Hash
 		h.SetSeed(seed)
+		_, _ = h.WriteString(method)
+		_ = h.WriteByte(0)
 		_, _ = h.WriteString(string(role))
 		_ = h.WriteByte(0)
 		_, _ = h.WriteString(tier)
@@ -138,12 +140,12 @@ type Asked struct {
 	key  answerKey
 }
 
-// Asked reads what is asked: the method's name and the bytes that it came with.
-func (g *GraphQL) Asked(ctx context.Context, text []byte) Asked {
+// Asked reads what is asked: a body, or a query, and the HTTP method that it came by.
+func (g *GraphQL) Asked(ctx context.Context, method string, text []byte) Asked {
 	if g.answers == nil {
 		return Asked{}
 	}
-	return Asked{text, g.answers.key(ctx, text)}
+	return Asked{text, g.answers.key(ctx, method, text)}
 }
 
 // Again answers what was asked before with the answer that was kept, if there is one: it charges for it, and fails like

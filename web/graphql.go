@@ -46,7 +46,7 @@ func (h *Handler) graphQL(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	asked := h.opts.GraphQL.Asked(r.Context(), text)
+	asked := h.opts.GraphQL.Asked(r.Context(), r.Method, text)
 	result, variables, again := h.opts.GraphQL.Again(r.Context(), asked)
 	if !again {
 		read := readGet

@@ -9,7 +9,7 @@ import (
 )
 
 // headroom is how much garbage there may be before it is collected, whatever the size of what is alive.
-const headroom = 40 << 20
+const headroom = 32 << 20
 
 // The collector's percentages between which the headroom is sought: a heap of very much may have less, and one of very little
 // more of it.

@@ -147,6 +147,29 @@ type nopCloser struct{ *bytes.Reader }
 
 func (nopCloser) Close() error { return nil }
 
+// TestWalksAllocate keeps the allocations of the walks below ceilings that do not depend on how much is asked for, but by a few for
+// each asset. Without pools, which the race detector empties at random, there are more.
+func TestWalksAllocate(t *testing.T) {
+	ceilings := map[string][2]float64{ // warm; hot, which the compiled ones alone have
+		"W1": {130, 70}, "W2": {280, 70}, "W3": {150, 70}, "W4": {280, 70}, "W5": {330, 70}, "W4 as objects": {280, 70}, "simple_price": {130, 130}, "v3": {140, 140},
+	}
+	for n, answers := range []string{"0", "12MiB"} {
+		s := start(t, map[string]string{"PRICE_TTL": "1h", "ANSWER_CACHE": answers})
+		for _, w := range walks() {
+			serve := serveWalk(t, s, w)
+			for i := range 200 {
+				serve(i)
+			}
+			i := 0
+			got := testing.AllocsPerRun(120, func() { serve(i); i++ })
+			if most := ceilings[w.name][n]; got > most {
+				t.Errorf("%s, answers in %s: %.0f allocations, want at most %.0f", w.name, answers, got, most)
+			}
+		}
+		s.stop()
+	}
+}
+
 // BenchmarkWalks asks in this process, without a network.
 func BenchmarkWalks(b *testing.B) {
 	for _, c := range []struct {
