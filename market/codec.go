@@ -176,10 +176,12 @@ func decodeQuote(key string, pair Pair, b []byte) (*Quote, *RenderedPrice, error
 		ends[i] = int(d.u16())
 	}
 	text := d.str()
-	for i, end := range ends {
-		if end > len(text) || i > 0 && end < ends[i-1] {
+	begin := 0
+	for _, end := range ends {
+		if end < begin || end > len(text) {
 			return nil, nil, errCorrupt
 		}
+		begin = end
 	}
 	rendered := parts(text, ends)
 	if q.Source = strings.Trim(rendered.Source, `"`); q.Source != string(source) { // mostly it is the same text

@@ -57,15 +57,14 @@ func parts(text string, ends [renderedParts]int) *RenderedPrice {
 // text is the texts in one, and where each ends.
 func (p *Price) text() (text string, ends [renderedParts]int) {
 	b := make([]byte, 0, 192)
-	for i, n := range []Number{p.Price, p.MarketCap, p.Volume24h, p.Change24h} {
+	for i, n := range [4]Number{p.Price, p.MarketCap, p.Volume24h, p.Change24h} {
 		b = AppendNumber(b, float64(n))
 		ends[i] = len(b)
 	}
-	for i, t := range []time.Time{p.LastUpdatedAt, p.FetchedAt} {
-		b = t.AppendFormat(append(b, '"'), time.RFC3339Nano)
-		b = append(b, '"')
-		ends[4+i] = len(b)
-	}
+	b = append(p.LastUpdatedAt.AppendFormat(append(b, '"'), time.RFC3339Nano), '"')
+	ends[4] = len(b)
+	b = append(p.FetchedAt.AppendFormat(append(b, '"'), time.RFC3339Nano), '"')
+	ends[5] = len(b)
 	b = strconv.AppendQuote(b, p.Source)
 	ends[6] = len(b)
 	return string(b), ends

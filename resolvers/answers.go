@@ -38,7 +38,8 @@ type answer struct {
 	operation string // for the log
 	value     int    // of its cost
 	limits    QueryLimits
-	lasting   bool // it is the same for everybody with these rights until it expires
+	current   bool // nothing in it is older than the rule for everybody allows
+	lasting   bool // it may be used again: besides, its prices were at hand
 
 	asked     []byte // the request as it came
 	variables string // for the log
@@ -179,7 +180,7 @@ func (g *GraphQL) Keep(asked Asked, r Result, variables string) {
 
 // FreshUntil is when the first of the values in the result is due for renewal; zero: that is not known.
 func (r Result) FreshUntil() time.Time {
-	if r.answer == nil || !r.answer.lasting {
+	if r.answer == nil || !r.answer.current {
 		return time.Time{}
 	}
 	return r.answer.hand.Expires()

@@ -47,6 +47,7 @@ func (nowhere) Get(_ context.Context, keys []string) []market.CacheHit {
 func (nowhere) Begin(_ context.Context, keys []string) func() []market.CacheHit {
 	return func() []market.CacheHit { return make([]market.CacheHit, len(keys)) }
 }
+
 func (nowhere) Near(keys []string) []market.CacheHit     { return make([]market.CacheHit, len(keys)) }
 func (nowhere) Set(context.Context, []market.CacheEntry) {}
 

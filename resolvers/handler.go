@@ -127,6 +127,13 @@ func (g *GraphQL) execute(ctx context.Context, params *graphql.RawParams, limits
 		return g.refuse(ctx, result, errs)
 	}
 	result.Operation = operationName(op.Operation.Name, documentHash(op.RawQuery)) // which may have been named by its hash
+	if !charged {                                                                  // now the document is known
+		var quick Result
+		var done bool
+		if quick, charged, done = g.quick(ctx, params, limits); done {
+			return quick
+		}
+	}
 	if readOnly && op.Operation.Operation != ast.Query {
 		return g.refuse(ctx, result, gqlerror.List{{Err: fault.New(fault.MethodNotAllowed, "a GET may carry a query only: send this operation with POST")}})
 	}

@@ -107,7 +107,7 @@ func (g *GraphQL) quick(ctx context.Context, params *graphql.RawParams, limits Q
 	result.Body = appendCost(result.Body, q, limits)
 	hand.Use(ctx)
 	observed()
-	result.answer = &answer{hand: hand, units: q.Units, fields: doc.fields, operation: doc.label, value: q.Cost, limits: limits, lasting: look.lasting}
+	result.answer = &answer{hand: hand, units: q.Units, fields: doc.fields, operation: doc.label, value: q.Cost, limits: limits, current: look.current, lasting: look.current && look.lacking == nil}
 	return result, true, true
 }
 
@@ -166,7 +166,7 @@ type lookUp struct {
 	hand     *market.Hand
 	fresh    market.Freshness
 	found    compiled.Found
-	lasting  bool // the answer is the same until it expires
+	current  bool // by the rule for everybody: the answer is good until the first of its values expires
 
 	lacking []int         // places of the pairs that are not at hand
 	pairs   []market.Pair // those pairs
@@ -187,7 +187,7 @@ func (l *lookUp) begin(ctx context.Context) {
 			l.lacking, l.pairs = append(l.lacking, i), append(l.pairs, p)
 		}
 	}
-	l.lasting = q.Freshness == nil && l.lacking == nil
+	l.current = q.Freshness == nil
 	if len(l.pairs) > 0 {
 		l.prices = service.BeginPrices(ctx, l.pairs, l.fresh)
 	}
@@ -236,11 +236,11 @@ func (l *lookUp) end(ctx context.Context) bool {
 		return false
 	}
 	for _, c := range l.found.Charts {
-		l.lasting = l.lasting && !c.Stale
+		l.current = l.current && !c.Stale
 		l.hand.Until(c.FreshUntil)
 	}
 	for _, m := range l.found.Metrics {
-		l.lasting = l.lasting && !m.Stale
+		l.current = l.current && !m.Stale
 		l.hand.Until(m.FreshUntil)
 	}
 	l.hand.Series(q.Charts, q.Metrics)
@@ -251,7 +251,9 @@ func (l *lookUp) endPrices(ctx context.Context) bool {
 	answers, ok := l.prices(), true
 	for i, a := range answers {
 		l.found.Prices[l.lacking[i]] = a.Value
-		ok = ok && a.Err == nil
+		if ok = ok && a.Err == nil; ok {
+			l.hand.Until(a.Value.FreshUntil)
+		}
 	}
 	if !ok {
 		loaders.Of(ctx).KeepPrices(l.pairs, l.fresh, answers)
@@ -288,7 +290,7 @@ func values[T any](answers []market.Answer[*T]) ([]*T, bool) {
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // maxBuffer is the longest that is used again.
-const maxBuffer = 1 << 20
+const maxBuffer = 4 << 20
 
 // Sent lets go of the result's body: it must not be used after this.
 func (r Result) Sent() {

@@ -88,12 +88,15 @@ func TestAnswersAreUsedAgain(t *testing.T) {
 // TestGetGraphQL: a browser keeps what it asked by GET, asks whether it is still so, and gets it compressed.
 func TestGetGraphQL(t *testing.T) {
 	s := start(t, map[string]string{"PRICE_TTL": "1h"})
-	document := "query Chart { marketChart(asset: \"bitcoin\", days: 365) { timestamps prices } }"
+	document := "query Chart { marketChart(asset: \"bitcoin\", days: 365) { timestamps prices } simplePrice(assets: [\"bitcoin\"]) { price } }"
 	sum := sha256.Sum256([]byte(document))
 	hash := url.QueryEscape(fmt.Sprintf(`{"persistedQuery":{"version":1,"sha256Hash":"%s"}}`, hex.EncodeToString(sum[:])))
 	whole, short := "/graphql?query="+url.QueryEscape(document), "/graphql?extensions="+hash
 	if got := s.get(short, publicKey); !strings.Contains(got.body, "PERSISTED_QUERY_NOT_FOUND") {
 		t.Errorf("a hash that nobody has told: %s", got.body)
+	}
+	if cold := s.get(whole, publicKey); !strings.HasPrefix(cold.header.Get("Cache-Control"), "private, max-age=") || cold.header.Get("ETag") == "" {
+		t.Errorf("the first of all: %v", cold.header)
 	}
 	first := s.get(whole+"&extensions="+hash, publicKey)
 	for _, path := range []string{whole, short} {
@@ -110,7 +113,7 @@ func TestGetGraphQL(t *testing.T) {
 			}
 			before := s.units()
 			same := s.do(http.MethodGet, path, publicKey, map[string]string{"If-None-Match": got.header.Get("ETag")}, "")
-			if same.status != http.StatusNotModified || same.body != "" || before-s.units() != 1 {
+			if same.status != http.StatusNotModified || same.body != "" || before-s.units() != 2 {
 				t.Errorf("%d, %d bytes, %d units", same.status, len(same.body), before-s.units())
 			}
 		}

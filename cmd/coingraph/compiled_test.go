@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"github.com/coingraph/coingraph/fetch/simulator"
 	"github.com/coingraph/coingraph/graph"
@@ -200,7 +201,7 @@ func TestCompiledIsExecuted(t *testing.T) {
 	compiledOnes := 0
 	for range 250 {
 		document, variables := draw(r)
-		parsed, err := gqlparser.LoadQuery(schema, document)
+		parsed, err := gqlparser.LoadQueryWithRules(schema, document, rules.NewDefaultRules())
 		if err != nil {
 			t.Fatalf("%s: %v", document, err)
 		}
@@ -276,7 +277,7 @@ func TestLeftToTheExecutor(t *testing.T) {
 		`{ grid(columns: [{asset: "bitcoin"}], days: 1) { timestamps } }`,
 		`query Q($n: Int) { simplePrice(assets: ["bitcoin"], freshness: {maxAgeSeconds: $n}) { price } }`,
 	} {
-		parsed, err := gqlparser.LoadQuery(schema, document)
+		parsed, err := gqlparser.LoadQueryWithRules(schema, document, rules.NewDefaultRules())
 		if err != nil {
 			t.Fatalf("%s: %v", document, err)
 		}

@@ -78,9 +78,8 @@ type edge struct {
 
 // compiler walks an operation once.
 type compiler struct {
-	o         *Operation
-	fragments int // that are open around the walk
-	failed    bool
+	o      *Operation
+	failed bool
 }
 
 // maxSelections bounds the walk: larger operations are refused by most limits anyway.

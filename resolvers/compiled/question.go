@@ -94,18 +94,11 @@ func (q *Question) bind(r *root, p *part, v variables, service *market.Service, 
 		}
 		q.series(r.kind, r.series, []string{id}, req, now)
 	case rootAsset, rootAssets:
-		ids, ok := []string(nil), false
-		if r.kind == rootAssets {
-			ids, ok = r.args.ids("ids", v)
-			q.Units[limit.SimplePrice] += hundreds(min(len(ids), rowsByDefault))
-		} else {
-			ids = make([]string, 1)
-			ids[0], ok = r.args.id("id", v)
-			q.Units[limit.SimplePrice]++
-		}
+		ids, ok := r.assets(v)
 		if !ok || len(ids) > rowsByDefault {
 			return false
 		}
+		q.Units[limit.SimplePrice] += hundreds(len(ids))
 		p.assets = span{len(q.Assets), len(q.Assets) + len(ids)}
 		q.Assets = append(q.Assets, ids...)
 		q.Cost += len(ids) * r.asset.leaves
@@ -137,6 +130,15 @@ func (q *Question) bind(r *root, p *part, v variables, service *market.Service, 
 		}
 	}
 	return true
+}
+
+// assets are those that a root field asks for by their ids.
+func (r *root) assets(v variables) ([]string, bool) {
+	if r.kind == rootAssets {
+		return r.args.ids("ids", v)
+	}
+	id, ok := r.args.id("id", v)
+	return []string{id}, ok
 }
 
 // series asks for one series of each asset.
