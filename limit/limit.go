@@ -29,6 +29,9 @@ func (e Endpoint) String() string { return endpointNames[e] }
 // Units is the work of one whole operation, by endpoint: Units{SimplePrice: 10, MarketChart: 1}.
 type Units [endpoints]int
 
+// Hundreds is the units of so many prices or rows: one for each started block of a hundred.
+func Hundreds(n int) int { return (n + 99) / 100 }
+
 // Limit is what a subject may ask of one endpoint in the current window.
 type Limit struct {
 	Endpoint  Endpoint

@@ -12,6 +12,7 @@ import (
 	"github.com/maypok86/otter/v2"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"github.com/coingraph/coingraph/auth"
 	"github.com/coingraph/coingraph/limit"
 	"github.com/coingraph/coingraph/market"
 )
@@ -96,16 +97,16 @@ func newAnswers(size int64) *answers {
 
 // key hashes what is asked, by which method, and the caller's role and tier.
 func (s *answers) key(ctx context.Context, method string, asked []byte) answerKey {
-	role, tier := roleOf(ctx)
+	actor := auth.ActorOf(ctx)
 	var k answerKey
 	for i, seed := range s.seeds {
 		var h maphash.Hash
 		h.SetSeed(seed)
 		_, _ = h.WriteString(method)
 		_ = h.WriteByte(0)
-		_, _ = h.WriteString(string(role))
+		_, _ = h.WriteString(string(actor.Role))
 		_ = h.WriteByte(0)
-		_, _ = h.WriteString(tier)
+		_, _ = h.WriteString(actor.Tier)
 		_ = h.WriteByte(0)
 		_, _ = h.Write(asked)
 		k[i] = h.Sum64()

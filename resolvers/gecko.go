@@ -43,7 +43,7 @@ func (r *Resolver) Quotes(ctx context.Context, by market.Naming, words []string,
 			rivals += len(c)
 		}
 	}
-	if err := r.charge(ctx, limit.Units{limit.SimplePrice: max(1, hundreds(len(words)*asked+rivals))}); err != nil {
+	if err := r.charge(ctx, limit.Units{limit.SimplePrice: max(1, limit.Hundreds(len(words)*asked+rivals))}); err != nil {
 		return nil, err
 	}
 	chosen, err := r.largest(ctx, candidates)
@@ -158,7 +158,7 @@ func (r *Resolver) checkSamples(req market.SampleRequest) []fault.Field {
 // Currencies is the whitelist.
 func (r *Resolver) Currencies(ctx context.Context) ([]market.Currency, error) {
 	all := r.Market.Currencies()
-	if err := r.charge(ctx, limit.Units{limit.SimplePrice: hundreds(len(all))}); err != nil {
+	if err := r.charge(ctx, limit.Units{limit.SimplePrice: limit.Hundreds(len(all))}); err != nil {
 		return nil, err
 	}
 	return all, nil
@@ -170,7 +170,7 @@ func (r *Resolver) Catalogue(ctx context.Context) (*market.AssetList, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.charge(ctx, limit.Units{limit.SimplePrice: hundreds(len(all.Assets))}); err != nil {
+	if err := r.charge(ctx, limit.Units{limit.SimplePrice: limit.Hundreds(len(all.Assets))}); err != nil {
 		return nil, err
 	}
 	return all, nil
@@ -186,13 +186,13 @@ func (r *Resolver) Document(ctx context.Context, q market.DocumentQuery) (market
 		if len(q.IDs) > 0 {
 			rows = min(rows, len(q.IDs))
 		}
-		units = limit.Units{limit.SimplePrice: hundreds(rows)}
+		units = limit.Units{limit.SimplePrice: limit.Hundreds(rows)}
 	case market.PlatformsQuery:
 		all, err := r.Market.Catalogue(ctx)
 		if err != nil {
 			return market.Document{}, err
 		}
-		units = limit.Units{limit.SimplePrice: hundreds(len(all.Assets))}
+		units = limit.Units{limit.SimplePrice: limit.Hundreds(len(all.Assets))}
 	}
 	if err := r.charge(ctx, units); err != nil {
 		return market.Document{}, err

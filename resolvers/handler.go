@@ -100,15 +100,15 @@ type Result struct {
 // Do executes an operation. A read-only one may be a query only.
 func (g *GraphQL) Do(ctx context.Context, params *graphql.RawParams, readOnly bool) Result {
 	limits := g.limits(auth.ActorOf(ctx).Tier)
-	result, charged, done := g.quick(ctx, params, limits)
-	if done {
+	result, came := g.quick(ctx, params, limits)
+	if came == answered {
 		return result
 	}
-	return g.execute(ctx, params, limits, readOnly, charged)
+	return g.execute(ctx, params, limits, readOnly, came)
 }
 
-// execute has gqlgen's executor answer. charged tells that the operation's units are taken already.
-func (g *GraphQL) execute(ctx context.Context, params *graphql.RawParams, limits QueryLimits, readOnly, charged bool) Result {
+// execute has gqlgen's executor answer what came from the quick way.
+func (g *GraphQL) execute(ctx context.Context, params *graphql.RawParams, limits QueryLimits, readOnly bool, came outcome) Result {
 	ctx = graphql.StartOperationTrace(ctx)
 	hash := documentHash(params.Query)
 	result := Result{Operation: operationName(params.OperationName, hash)}
@@ -126,11 +126,11 @@ func (g *GraphQL) execute(ctx context.Context, params *graphql.RawParams, limits
 		locate(params.Query, errs)
 		return g.refuse(ctx, result, errs)
 	}
-	result.Operation = operationName(op.Operation.Name, documentHash(op.RawQuery)) // which may have been named by its hash
-	if !charged {                                                                  // now the document is known
+	// By now a document that was named by its hash is here.
+	result.Operation = operationName(op.Operation.Name, documentHash(op.RawQuery))
+	if came == unseen {
 		var quick Result
-		var done bool
-		if quick, charged, done = g.quick(ctx, params, limits); done {
+		if quick, came = g.quick(ctx, params, limits); came == answered {
 			return quick
 		}
 	}
@@ -145,7 +145,7 @@ func (g *GraphQL) execute(ctx context.Context, params *graphql.RawParams, limits
 		result.Response = &graphql.Response{Data: json.RawMessage("null")}
 		return result.withCost()
 	}
-	if err == nil && !charged {
+	if err == nil && came != charged {
 		err = g.resolver.charge(ctx, w.units)
 	}
 	if err != nil {

@@ -13,7 +13,6 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/lexer"
 
-	"github.com/coingraph/coingraph/auth"
 	"github.com/coingraph/coingraph/limit"
 	"github.com/coingraph/coingraph/loaders"
 	"github.com/coingraph/coingraph/market"
@@ -39,13 +38,14 @@ func newDocuments() documents {
 	return documents{lru.New[*ast.QueryDocument](cachedDocuments), lru.New[*document](cachedDocuments)}
 }
 
-// find is the document of the text, if it has one operation, which has a compiled form; nil: it is the executor's.
-func (d documents) find(ctx context.Context, query, operation string) *document {
+// find is the document of the text, if it has one operation, which has a compiled form; nil: it is the executor's. Not seen
+// is one that is new, or not valid.
+func (d documents) find(ctx context.Context, query, operation string) (doc *document, seen bool) {
 	found, ok := d.compiled.Get(ctx, query)
 	if !ok {
 		parsed, ok := d.parsed.Get(ctx, query)
 		if !ok {
-			return nil // new, or not valid
+			return nil, false
 		}
 		found = &document{}
 		if len(parsed.Operations) == 1 {
@@ -57,9 +57,9 @@ func (d documents) find(ctx context.Context, query, operation string) *document 
 		d.compiled.Add(ctx, query, found)
 	}
 	if found.operation == nil || operation != "" && operation != found.operation.Name() {
-		return nil
+		return nil, true
 	}
-	return found
+	return found, true
 }
 
 // tokensOf counts the tokens of a document that parses.
@@ -74,33 +74,45 @@ func tokensOf(query string) int {
 	}
 }
 
-// quick answers an operation that has a compiled form. It is not done where the executor has to: then charged tells
-// whether the operation's units are taken already, and what was looked up lies ready in the request's loaders.
-func (g *GraphQL) quick(ctx context.Context, params *graphql.RawParams, limits QueryLimits) (result Result, charged, done bool) {
+// outcome is what came of an operation on the quick way.
+type outcome uint8
+
+const (
+	answered outcome = iota // there is a result
+	left                    // it is the executor's
+	unseen                  // it is the executor's to parse; then it may be tried again
+	charged                 // it is the executor's, its units are taken, and what was looked up lies ready in the request's loaders
+)
+
+// quick answers an operation that has a compiled form.
+func (g *GraphQL) quick(ctx context.Context, params *graphql.RawParams, limits QueryLimits) (result Result, came outcome) {
 	query, ok := g.textOf(ctx, params)
 	if !ok {
-		return result, false, false
+		return result, left
 	}
-	doc := g.documents.find(ctx, query, params.OperationName)
-	if doc == nil {
-		return result, false, false
+	doc, seen := g.documents.find(ctx, query, params.OperationName)
+	switch {
+	case !seen:
+		return result, unseen
+	case doc == nil:
+		return result, left
 	}
 	service := g.resolver.Market
 	hand := service.AtHand()
 	q := doc.operation.Bind(service, params.Variables, hand.Now())
 	if q == nil || !hand.Ready() || !limits.allow(doc, q) || g.renamed(q) {
-		return result, false, false
+		return result, left
 	}
 	result.Operation = doc.label
 	look := lookUp{resolver: g.resolver, question: q, hand: hand, fresh: g.resolver.freshness(ctx, q.Freshness)}
 	look.begin(ctx)
 	if err := g.resolver.charge(ctx, q.Units); err != nil {
 		result.cost = costOf(&work{units: q.Units, cost: q.Cost}, limits)
-		return g.refuse(ctx, result, gqlerror.List{{Err: err}}), true, true
+		return g.refuse(ctx, result, gqlerror.List{{Err: err}}), answered
 	}
 	observed := g.observeFields(ctx, doc.fields)
 	if !look.end(ctx) {
-		return result, true, false // whose fields are observed there
+		return result, charged // whose fields are observed there
 	}
 	result.buffer = buffers.Get().(*[]byte)
 	result.Body = q.Append(append(slices.Grow((*result.buffer)[:0], look.size()), `{"data":`...), &look.found)
@@ -108,7 +120,7 @@ func (g *GraphQL) quick(ctx context.Context, params *graphql.RawParams, limits Q
 	hand.Use(ctx)
 	observed()
 	result.answer = &answer{hand: hand, units: q.Units, fields: doc.fields, operation: doc.label, value: q.Cost, limits: limits, current: look.current, lasting: look.current && look.lacking == nil}
-	return result, true, true
+	return result, answered
 }
 
 // textOf is the document's text, which a client may name by its hash.
@@ -330,9 +342,3 @@ func appendCost(b []byte, q *compiled.Question, limits QueryLimits) []byte {
 
 // endpointsByName are the meters, ascending by name.
 var endpointsByName = []limit.Endpoint{limit.LogExport, limit.MarketChart, limit.OnChainMetric, limit.SimplePrice}
-
-// roleOf is the caller's role and tier, which an answer is kept for.
-func roleOf(ctx context.Context) (auth.Role, string) {
-	actor := auth.ActorOf(ctx)
-	return actor.Role, actor.Tier
-}

@@ -38,7 +38,7 @@ func (r *Resolver) Prices(ctx context.Context, assets []string, currencies []mar
 	}
 	// Begun before it is charged: both go to Redis together. Nothing has been done where the charge is refused.
 	answers := r.Market.BeginPrices(ctx, pairsOf(assets, currencies), r.freshness(ctx, freshness))
-	if err := r.charge(ctx, limit.Units{limit.SimplePrice: hundreds(len(assets) * len(currencies))}); err != nil {
+	if err := r.charge(ctx, limit.Units{limit.SimplePrice: limit.Hundreds(len(assets) * len(currencies))}); err != nil {
 		return nil, err
 	}
 	return answers(), nil

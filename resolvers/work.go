@@ -205,7 +205,7 @@ func (m *measurement) field(f *ast.Field, at place) place {
 	switch f.ObjectDefinition.Name + "." + f.Name {
 	case "Query.simplePrice":
 		below.parents = len(list(args["assets"], id)) * len(list(args["currencies"], currency))
-		m.units[limit.SimplePrice] += hundreds(below.parents)
+		m.units[limit.SimplePrice] += limit.Hundreds(below.parents)
 	case "Query.marketChart":
 		m.units[limit.MarketChart]++
 		below.points = pointsOf(args, m.now)
@@ -227,7 +227,7 @@ func (m *measurement) field(f *ast.Field, at place) place {
 		if args["ids"] != nil {
 			below.rows = min(below.rows, len(list(args["ids"], id)))
 		}
-		m.units[limit.SimplePrice] += hundreds(below.rows)
+		m.units[limit.SimplePrice] += limit.Hundreds(below.rows)
 	case "Query.quarantine":
 		below.rows = rowsOf(args)
 	case "Query.logExport":
@@ -243,7 +243,7 @@ func (m *measurement) field(f *ast.Field, at place) place {
 		"QuarantineConnection.nodes", "QuarantineConnection.edges", "JobConnection.nodes", "JobConnection.edges", "Grid.columns":
 		below.parents = at.parents * at.rows
 	case "Asset.price":
-		m.units[limit.SimplePrice] += hundreds(at.parents)
+		m.units[limit.SimplePrice] += limit.Hundreds(at.parents)
 	case "Asset.chart":
 		m.units[limit.MarketChart] += at.parents
 		below.points = pointsOf(args, m.now)
@@ -256,9 +256,6 @@ func (m *measurement) field(f *ast.Field, at place) place {
 	}
 	return below
 }
-
-// hundreds is one for each started block of a hundred.
-func hundreds(n int) int { return (n + 99) / 100 }
 
 func rowsOf(args map[string]any) int {
 	first, _ := integer("first", args["first"])

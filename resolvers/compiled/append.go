@@ -1,6 +1,7 @@
 package compiled
 
 import (
+	"iter"
 	"strconv"
 	"strings"
 	"time"
@@ -93,6 +94,20 @@ func (w *writer) timeOrNull(t *time.Time) {
 	w.time(*t)
 }
 
+// members writes an object: its braces, and the name of each of its fields before the field is yielded.
+func (w *writer) members(o *object) iter.Seq[*field] {
+	return func(yield func(*field) bool) {
+		w.byte('{')
+		for i := range o.fields {
+			w.text(o.fields[i].key)
+			if !yield(&o.fields[i]) {
+				return
+			}
+		}
+		w.byte('}')
+	}
+}
+
 func (w *writer) bool(v bool) { w.b = strconv.AppendBool(w.b, v) }
 
 func (w *writer) currency(c market.Currency) {
@@ -108,13 +123,9 @@ func (w *writer) currency(c market.Currency) {
 }
 
 func (w *writer) plainAsset(o *object, a *market.Asset) {
-	w.byte('{')
-	for i := range o.fields {
-		f := &o.fields[i]
-		w.text(f.key)
+	for f := range w.members(o) {
 		w.assetField(f, a)
 	}
-	w.byte('}')
 }
 
 func (w *writer) assetField(f *field, a *market.Asset) {
@@ -132,10 +143,7 @@ func (w *writer) assetField(f *field, a *market.Asset) {
 
 // asset writes the n-th asset of its root field, with its edges.
 func (w *writer) asset(o *object, a *market.Asset, edges []span, n int) {
-	w.byte('{')
-	for i := range o.fields {
-		f := &o.fields[i]
-		w.text(f.key)
+	for f := range w.members(o) {
 		switch f.kind {
 		case assetPrice:
 			w.price(o.edges[f.edge].sub, w.found.Prices[edges[f.edge].from+n])
@@ -147,15 +155,11 @@ func (w *writer) asset(o *object, a *market.Asset, edges []span, n int) {
 			w.assetField(f, a)
 		}
 	}
-	w.byte('}')
 }
 
 func (w *writer) price(o *object, p *market.Price) {
 	json := p.JSON()
-	w.byte('{')
-	for i := range o.fields {
-		f := &o.fields[i]
-		w.text(f.key)
+	for f := range w.members(o) {
 		switch f.kind {
 		case assetObject:
 			w.plainAsset(f.sub, &p.Asset)
@@ -181,14 +185,10 @@ func (w *writer) price(o *object, p *market.Price) {
 			w.text(f.text)
 		}
 	}
-	w.byte('}')
 }
 
 func (w *writer) chart(o *object, c *market.Chart) {
-	w.byte('{')
-	for i := range o.fields {
-		f := &o.fields[i]
-		w.text(f.key)
+	for f := range w.members(o) {
 		switch f.kind {
 		case currencyEnum:
 			w.currency(c.Currency)
@@ -204,14 +204,10 @@ func (w *writer) chart(o *object, c *market.Chart) {
 			w.reading(f, &c.Reading)
 		}
 	}
-	w.byte('}')
 }
 
 func (w *writer) metric(o *object, m *market.MetricSeries) {
-	w.byte('{')
-	for i := range o.fields {
-		f := &o.fields[i]
-		w.text(f.key)
+	for f := range w.members(o) {
 		switch f.kind {
 		case metricEnum:
 			m.Metric.MarshalGQL(w)
@@ -225,7 +221,6 @@ func (w *writer) metric(o *object, m *market.MetricSeries) {
 			w.reading(f, &m.Reading)
 		}
 	}
-	w.byte('}')
 }
 
 // reading writes what charts and metrics have in common.
@@ -264,10 +259,7 @@ func (w *writer) reading(f *field, r *market.Reading) {
 }
 
 func (w *writer) coverage(o *object, c *market.Coverage) {
-	w.byte('{')
-	for i := range o.fields {
-		f := &o.fields[i]
-		w.text(f.key)
+	for f := range w.members(o) {
 		switch f.kind {
 		case completeFlag:
 			w.bool(c.Complete)
@@ -288,14 +280,10 @@ func (w *writer) coverage(o *object, c *market.Coverage) {
 			w.text(f.text)
 		}
 	}
-	w.byte('}')
 }
 
 func (w *writer) hole(o *object, h *market.Hole) {
-	w.byte('{')
-	for i := range o.fields {
-		f := &o.fields[i]
-		w.text(f.key)
+	for f := range w.members(o) {
 		switch f.kind {
 		case fromTime:
 			w.time(h.From)
@@ -307,7 +295,6 @@ func (w *writer) hole(o *object, h *market.Hole) {
 			w.text(f.text)
 		}
 	}
-	w.byte('}')
 }
 
 // points writes a series as objects. The columns are the price or the value, the market cap and the volume.
@@ -327,10 +314,7 @@ func (w *writer) points(o *object, r *market.Reading, columns ...market.Column) 
 		for i := range texts {
 			values[i] = texts[i].Next()
 		}
-		w.byte('{')
-		for i := range o.fields {
-			f := &o.fields[i]
-			w.text(f.key)
+		for f := range w.members(o) {
 			switch f.kind {
 			case pointTimestamp:
 				w.b = append(append(append(w.b, '"'), instant...), '"')
@@ -340,7 +324,6 @@ func (w *writer) points(o *object, r *market.Reading, columns ...market.Column) 
 				w.text(f.text)
 			}
 		}
-		w.byte('}')
 	}
 	w.byte(']')
 }

@@ -75,7 +75,7 @@ func (q *Question) bind(r *root, p *part, v variables, service *market.Service, 
 		}
 		p.prices.to = len(q.Pairs)
 		n := len(ids) * len(currencies)
-		q.Units[limit.SimplePrice] += hundreds(n)
+		q.Units[limit.SimplePrice] += limit.Hundreds(n)
 		q.Cost += n * r.price.leaves
 	case rootChart, rootMetric:
 		id, ok := r.args.id("asset", v)
@@ -98,7 +98,7 @@ func (q *Question) bind(r *root, p *part, v variables, service *market.Service, 
 		if !ok || len(ids) > rowsByDefault {
 			return false
 		}
-		q.Units[limit.SimplePrice] += hundreds(len(ids))
+		q.Units[limit.SimplePrice] += limit.Hundreds(len(ids))
 		p.assets = span{len(q.Assets), len(q.Assets) + len(ids)}
 		q.Assets = append(q.Assets, ids...)
 		q.Cost += len(ids) * r.asset.leaves
@@ -113,7 +113,7 @@ func (q *Question) bind(r *root, p *part, v variables, service *market.Service, 
 				for _, id := range ids {
 					q.Pairs = append(q.Pairs, market.Pair{Asset: id, Currency: c})
 				}
-				q.Units[limit.SimplePrice] += hundreds(len(ids))
+				q.Units[limit.SimplePrice] += limit.Hundreds(len(ids))
 				q.Cost += len(ids) * e.sub.leaves
 				continue
 			}
@@ -154,6 +154,3 @@ func (q *Question) series(kind rootKind, sub *object, ids []string, req market.S
 	q.Units[endpoint] += len(ids)
 	q.Cost += len(ids) * (sub.leaves + sub.points*req.Points(now))
 }
-
-// hundreds is one for each started block of a hundred.
-func hundreds(n int) int { return (n + 99) / 100 }
