@@ -5,13 +5,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/fetch/wire/wiretest"
 )
 
 // once makes each call once, as a caller without patience does.
@@ -73,28 +72,10 @@ func client(t *testing.T, u *upstream, plan Plan, now time.Time) *Client {
 	return c
 }
 
-// recorded is a folder of real answers, which stands beside the project and is not part of it.
-const recorded = "../../../shared/recorded/coingecko"
-
-// recordings are the recorded bodies that match a pattern, by file name. Without recordings the test skips.
+// recordings are CoinGecko's recorded bodies that match a pattern, by file name. Without recordings the test skips.
 func recordings(t testing.TB, pattern string) map[string][]byte {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(recorded, pattern))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) == 0 {
-		t.Skipf("no recorded answers at %s: this test needs them", recorded)
-	}
-	bodies := make(map[string][]byte, len(files))
-	for _, f := range files {
-		body, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		bodies[filepath.Base(f)] = body
-	}
-	return bodies
+	return wiretest.Recordings(t, "../..", "coingecko", pattern)
 }
 
 func wantKind(t *testing.T, what string, err error, kind fault.Kind) {
