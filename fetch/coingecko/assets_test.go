@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/fetch/wire/wiretest"
 	"github.com/coingraph/coingraph/market"
 )
 
@@ -18,7 +19,7 @@ func TestRecordedLists(t *testing.T) {
 		if err := json.Unmarshal(body, &rows); err != nil {
 			t.Fatal(err)
 		}
-		got, err := client(t, serve(t, answer(body)), Public, midMarch).Assets(t.Context(), once)
+		got, err := client(t, wiretest.Serve(t, wiretest.Answer(body)), Public, midMarch).Assets(t.Context(), wiretest.Once)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -54,7 +55,7 @@ func TestRecordedCurrencies(t *testing.T) {
 		if err := json.Unmarshal(body, &codes); err != nil {
 			t.Fatal(err)
 		}
-		got, err := client(t, serve(t, answer(body)), Public, midMarch).SupportedCurrencies(t.Context(), once)
+		got, err := client(t, wiretest.Serve(t, wiretest.Answer(body)), Public, midMarch).SupportedCurrencies(t.Context(), wiretest.Once)
 		if err != nil || len(got) != len(codes) {
 			t.Errorf("%s: %d of %d, %v", name, len(got), len(codes), err)
 		}
@@ -68,7 +69,7 @@ func TestRecordedCurrencies(t *testing.T) {
 
 func TestAssets(t *testing.T) {
 	body := `[{"id":"b","symbol":"","name":"B"},{"id":"Bad Id"},{"id":""},{"id":"nul","name":"\u0000"},{"id":"a","symbol":"x","name":"A","platforms":{"ethereum":""}}]`
-	got, err := client(t, serve(t, answer([]byte(body))), Public, midMarch).Assets(t.Context(), once)
+	got, err := client(t, wiretest.Serve(t, wiretest.Answer([]byte(body))), Public, midMarch).Assets(t.Context(), wiretest.Once)
 	if want := []market.Asset{{ID: "b", Name: "B"}, {ID: "a", Symbol: "x", Name: "A"}}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %v, %v", got, err)
 	}
@@ -78,18 +79,18 @@ func TestListsRefused(t *testing.T) {
 	for _, body := range []string{
 		``, `[]`, `null`, `{}`, `{"id":"a"}`, `[1]`, `["a"]`, `[{"id":1}]`, `[{"id":"A"}]`, `[{"id":"a","symbol":1}]`, `[{"id":"a"},{"id":"a"}]`, `[{"id":"a"}`, `[{"id":"a"}]]`,
 	} {
-		got, err := client(t, serve(t, answer([]byte(body))), Public, midMarch).Assets(t.Context(), once)
-		if wantKind(t, body, err, fault.UpstreamNonsense); len(got) != 0 {
+		got, err := client(t, wiretest.Serve(t, wiretest.Answer([]byte(body))), Public, midMarch).Assets(t.Context(), wiretest.Once)
+		if wiretest.WantKind(t, body, err, fault.UpstreamNonsense); len(got) != 0 {
 			t.Errorf("%s: %v", body, got)
 		}
 	}
 	for _, body := range []string{``, `[]`, `["doge"]`, `{}`, `[1]`} {
-		_, err := client(t, serve(t, answer([]byte(body))), Public, midMarch).SupportedCurrencies(t.Context(), once)
-		wantKind(t, body, err, fault.UpstreamNonsense)
+		_, err := client(t, wiretest.Serve(t, wiretest.Answer([]byte(body))), Public, midMarch).SupportedCurrencies(t.Context(), wiretest.Once)
+		wiretest.WantKind(t, body, err, fault.UpstreamNonsense)
 	}
 	limited := `{"status":{"error_code":429,"error_message":"x"}}`
-	_, err := client(t, serve(t, answer([]byte(limited))), Public, midMarch).Assets(t.Context(), once)
-	wantKind(t, "an error for a list", err, fault.UpstreamRateLimited)
+	_, err := client(t, wiretest.Serve(t, wiretest.Answer([]byte(limited))), Public, midMarch).Assets(t.Context(), wiretest.Once)
+	wiretest.WantKind(t, "an error for a list", err, fault.UpstreamRateLimited)
 }
 
 func TestCutLists(t *testing.T) {
@@ -104,6 +105,6 @@ func TestCutLists(t *testing.T) {
 	}
 	for n := range len(body) {
 		_, err := c.decodeAssets(t.Context(), &reply{Endpoint: coinsList, Status: 200, Body: []byte(body[:n])})
-		wantKind(t, fmt.Sprint("cut at ", n), err, fault.UpstreamNonsense)
+		wiretest.WantKind(t, fmt.Sprint("cut at ", n), err, fault.UpstreamNonsense)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/fetch/wire/wiretest"
 	"github.com/coingraph/coingraph/market"
 )
 
@@ -53,7 +54,7 @@ func TestNewRefuses(t *testing.T) {
 // TestKeys: the key that a call is told goes into its plan's own header, and no key where the plan has none.
 func TestKeys(t *testing.T) {
 	for plan, header := range map[Plan]string{Public: "", Demo: "X-Cg-Demo-Api-Key", Pro: "X-Cg-Pro-Api-Key"} {
-		u := serve(t, answer([]byte(emptyChart)))
+		u := wiretest.Serve(t, wiretest.Answer([]byte(emptyChart)))
 		c := client(t, u, plan, midMarch)
 		told := []string{"CG-b", "CG-a", "CG-b"}
 		for _, key := range told {
@@ -66,7 +67,7 @@ func TestKeys(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for i, r := range u.requests() {
+		for i, r := range u.Requests() {
 			for name := range r.Header {
 				if strings.HasPrefix(name, "X-Cg") && name != header {
 					t.Errorf("%s sends %s", plan, name)
@@ -81,7 +82,7 @@ func TestKeys(t *testing.T) {
 
 // TestPaths: an id stays one segment of the path, whatever is in it, and what is no id goes nowhere.
 func TestPaths(t *testing.T) {
-	u := serve(t, answer([]byte(emptyChart)))
+	u := wiretest.Serve(t, wiretest.Answer([]byte(emptyChart)))
 	c := client(t, u, Public, midMarch)
 	last := market.Daily.Newest(midMarch)
 	missing := []market.Range{{From: last, To: last + market.Daily.Step()}}
@@ -89,10 +90,10 @@ func TestPaths(t *testing.T) {
 		"0x": "0x", "_": "_", "boringdao-[old]": "boringdao-%5Bold%5D", "1move token": "1move%20token", "a.b": "a.b",
 		"": "", "..": "", ".": "", "a/b": "", "a?b": "", "a%2fb": "", "Bitcoin": "", "a\nb": "", "a..b": "",
 	} {
-		before := len(u.requests())
-		_, err := c.Series(t.Context(), once, market.SeriesKey{Asset: id, Currency: "usd", Interval: market.Daily}, missing)
+		before := len(u.Requests())
+		_, err := c.Series(t.Context(), wiretest.Once, market.SeriesKey{Asset: id, Currency: "usd", Interval: market.Daily}, missing)
 		if want == "" {
-			if wantKind(t, id, err, fault.UpstreamNotFound); len(u.requests()) != before {
+			if wiretest.WantKind(t, id, err, fault.UpstreamNotFound); len(u.Requests()) != before {
 				t.Errorf("%q was asked for", id)
 			}
 			continue
@@ -101,23 +102,23 @@ func TestPaths(t *testing.T) {
 			t.Errorf("%q: %v", id, err)
 			continue
 		}
-		if got := u.requests()[before].URL.EscapedPath(); got != "/api/v3/coins/"+want+"/market_chart" {
+		if got := u.Requests()[before].URL.EscapedPath(); got != "/api/v3/coins/"+want+"/market_chart" {
 			t.Errorf("%q: %s", id, got)
 		}
 	}
 }
 
 func TestRedirectIsRefused(t *testing.T) {
-	canary := serve(t, answer([]byte(emptyChart)))
+	canary := wiretest.Serve(t, wiretest.Answer([]byte(emptyChart)))
 	for _, status := range []int{301, 302, 303, 307, 308} {
-		u := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		u := wiretest.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", canary.URL)
 			w.WriteHeader(status)
 		})
 		_, err := chartOf(t, client(t, u, Demo, midMarch))
-		wantKind(t, strconv.Itoa(status), err, fault.UpstreamPath)
+		wiretest.WantKind(t, strconv.Itoa(status), err, fault.UpstreamPath)
 	}
-	if seen := canary.requests(); len(seen) != 0 {
+	if seen := canary.Requests(); len(seen) != 0 {
 		t.Errorf("the canary saw %v", seen[0].Header)
 	}
 }
@@ -128,7 +129,7 @@ func TestBodiesAreBounded(t *testing.T) {
 	for _, status := range []int{200, 500} {
 		for _, compressed := range []bool{false, true} {
 			var sent atomic.Int64
-			u := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			u := wiretest.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Type", asJSON)
 				var to io.Writer = w
 				if compressed {
@@ -156,7 +157,7 @@ func TestBodiesAreBounded(t *testing.T) {
 			if status != 200 {
 				kind = fault.UpstreamUnavailable
 			}
-			wantKind(t, strconv.Itoa(status), err, kind)
+			wiretest.WantKind(t, strconv.Itoa(status), err, kind)
 			if len(err.Error()) > 2000 {
 				t.Errorf("an error of %d bytes", len(err.Error()))
 			}
@@ -175,7 +176,7 @@ func TestBrokenConnections(t *testing.T) {
 		defer cancel()
 		start := time.Now()
 		last := market.Daily.Newest(midMarch)
-		got, err := c.Series(ctx, once, market.SeriesKey{Asset: "bitcoin", Currency: "usd", Interval: market.Daily}, []market.Range{{From: last, To: last + market.Daily.Step()}})
+		got, err := c.Series(ctx, wiretest.Once, market.SeriesKey{Asset: "bitcoin", Currency: "usd", Interval: market.Daily}, []market.Range{{From: last, To: last + market.Daily.Step()}})
 		if took := time.Since(start); took > d+5*time.Second {
 			t.Errorf("it took %v", took)
 		}
@@ -214,8 +215,8 @@ func TestBrokenConnections(t *testing.T) {
 			w.Header().Set("Content-Length", "1000")
 			_, _ = w.Write([]byte(emptyChart))
 		}},
-		"cut, and says so": {fault.UpstreamNonsense, answer([]byte(emptyChart[:20]))},
-		"empty":            {fault.UpstreamNonsense, answer(nil)},
+		"cut, and says so": {fault.UpstreamNonsense, wiretest.Answer([]byte(emptyChart[:20]))},
+		"empty":            {fault.UpstreamNonsense, wiretest.Answer(nil)},
 		"drips": {fault.UpstreamTimeout, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", asJSON)
 			tick := time.NewTicker(20 * time.Millisecond)
@@ -233,25 +234,25 @@ func TestBrokenConnections(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := within(t, client(t, serve(t, test.h), Public, midMarch), 300*time.Millisecond)
-			wantKind(t, name, err, test.kind)
+			err := within(t, client(t, wiretest.Serve(t, test.h), Public, midMarch), 300*time.Millisecond)
+			wiretest.WantKind(t, name, err, test.kind)
 		})
 	}
 	t.Run("refuses", func(t *testing.T) {
-		u := serve(t, answer(nil))
+		u := wiretest.Serve(t, wiretest.Answer(nil))
 		u.Close()
 		err := within(t, client(t, u, Public, midMarch), time.Second)
-		if wantKind(t, "refuses", err, fault.UpstreamUnavailable); strings.Contains(err.Error(), "/coins/bitcoin") {
+		if wiretest.WantKind(t, "refuses", err, fault.UpstreamUnavailable); strings.Contains(err.Error(), "/coins/bitcoin") {
 			t.Errorf("the URL is in %v", err)
 		}
 	})
 	t.Run("the caller goes away", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		u := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		u := wiretest.Serve(t, func(_ http.ResponseWriter, r *http.Request) {
 			cancel()
 			waitFor(r.Context(), release)
 		})
-		_, err := client(t, u, Public, midMarch).Assets(ctx, once)
+		_, err := client(t, u, Public, midMarch).Assets(ctx, wiretest.Once)
 		if !errors.Is(err, context.Canceled) || !fault.Of(err).Kind.Upstream() {
 			t.Errorf("got %v", err)
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/fetch/wire"
+	"github.com/coingraph/coingraph/fetch/wire/wiretest"
 	"github.com/coingraph/coingraph/market"
 )
 
@@ -91,10 +92,10 @@ func TestRecordedCharts(t *testing.T) {
 			continue
 		}
 		now := time.UnixMilli(newest).Add(20 * time.Second)
-		c := client(t, serve(t, answer(body)), Pro, now)
+		c := client(t, wiretest.Serve(t, wiretest.Answer(body)), Pro, now)
 		key := market.SeriesKey{Asset: "some-coin", Currency: "usd", Interval: w.interval}
 		last := w.interval.Newest(now)
-		got, err := c.Series(t.Context(), once, key, []market.Range{{From: last, To: last + w.interval.Step()}})
+		got, err := c.Series(t.Context(), wiretest.Once, key, []market.Range{{From: last, To: last + w.interval.Step()}})
 		if err != nil || len(got) != 1 {
 			t.Errorf("%s: %d answers, %v", name, len(got), err)
 			continue
@@ -254,7 +255,7 @@ func TestCutCharts(t *testing.T) {
 			}
 			cuts++
 			_, err := c.object(r)
-			wantKind(t, fmt.Sprint(name, " cut at ", n), err, fault.UpstreamNonsense)
+			wiretest.WantKind(t, fmt.Sprint(name, " cut at ", n), err, fault.UpstreamNonsense)
 		}
 		if cuts < 1000 {
 			t.Errorf("%s: only %d cuts", name, cuts)

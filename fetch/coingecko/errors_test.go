@@ -11,6 +11,7 @@ import (
 
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/fetch/wire"
+	"github.com/coingraph/coingraph/fetch/wire/wiretest"
 	"github.com/coingraph/coingraph/market"
 )
 
@@ -19,7 +20,7 @@ func chartOf(t *testing.T, c *Client) ([]market.Fetched, error) {
 	t.Helper()
 	key := market.SeriesKey{Asset: "bitcoin", Currency: "usd", Interval: market.Daily}
 	last := market.Daily.Newest(c.now())
-	return c.Series(t.Context(), once, key, []market.Range{{From: last, To: last + market.Daily.Step()}})
+	return c.Series(t.Context(), wiretest.Once, key, []market.Range{{From: last, To: last + market.Daily.Step()}})
 }
 
 // refuse is a handler that answers with a status, a type and a body.
@@ -73,9 +74,9 @@ func TestRecordedErrors(t *testing.T) {
 			continue
 		}
 		tested[test.file] = true
-		_, err := chartOf(t, client(t, serve(t, refuse(test.status, test.contentType, string(body))), Demo, midMarch))
+		_, err := chartOf(t, client(t, wiretest.Serve(t, refuse(test.status, test.contentType, string(body))), Demo, midMarch))
 		what := fmt.Sprintf("%s as %d", test.file, test.status)
-		wantKind(t, what, err, test.kind)
+		wiretest.WantKind(t, what, err, test.kind)
 		var e *wire.Error
 		if !errors.As(err, &e) || e.Status != test.status || e.Code != test.code {
 			t.Errorf("%s: cause %+v", what, e)
@@ -126,13 +127,13 @@ func TestMadeUpErrors(t *testing.T) {
 		{200, asJSON, `{"bitcoin":{"usd":1}}`, fault.UpstreamNonsense},
 		{204, asJSON, ``, fault.UpstreamNonsense},
 	} {
-		_, err := chartOf(t, client(t, serve(t, refuse(test.status, test.contentType, test.body)), Demo, midMarch))
-		wantKind(t, fmt.Sprintf("%d %s", test.status, test.body), err, test.kind)
+		_, err := chartOf(t, client(t, wiretest.Serve(t, refuse(test.status, test.contentType, test.body)), Demo, midMarch))
+		wiretest.WantKind(t, fmt.Sprintf("%d %s", test.status, test.body), err, test.kind)
 	}
 	// Not found is said of an asset only.
-	c := client(t, serve(t, refuse(404, asJSON, `{"error":"not found"}`)), Demo, midMarch)
-	_, err := c.Assets(t.Context(), once)
-	wantKind(t, "the list is not found", err, fault.UpstreamPath)
+	c := client(t, wiretest.Serve(t, refuse(404, asJSON, `{"error":"not found"}`)), Demo, midMarch)
+	_, err := c.Assets(t.Context(), wiretest.Once)
+	wiretest.WantKind(t, "the list is not found", err, fault.UpstreamPath)
 }
 
 func TestRetryAfter(t *testing.T) {
@@ -154,7 +155,7 @@ func TestRetryAfter(t *testing.T) {
 		{http.Header{"Retry-After": {"18446744073709551615"}}, 24 * time.Hour},
 		{http.Header{"Retry-After": {"Fri, 31 Dec 9999 23:59:59 GMT"}}, 24 * time.Hour},
 	} {
-		u := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		u := wiretest.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 			for k, v := range test.header {
 				w.Header()[k] = v
 			}
@@ -171,13 +172,13 @@ func TestRetryAfter(t *testing.T) {
 func TestErrorsHoldNoKey(t *testing.T) {
 	for pad := range 2 * wire.MaxQuote {
 		body := strings.Repeat("x", pad) + testKey + `{"error":"` + testKey + `"}`
-		u := serve(t, refuse(400+pad%2*100, asText, body))
+		u := wiretest.Serve(t, refuse(400+pad%2*100, asText, body))
 		_, err := chartOf(t, client(t, u, Demo, midMarch))
 		if err == nil || strings.Contains(err.Error(), testKey[:6]) || strings.Contains(err.Error(), u.URL) {
 			t.Fatalf("%d: %v", pad, err)
 		}
 	}
-	u := serve(t, refuse(401, asJSON, `{"error":"the key `+testKey+` is not valid\n\u001b[31m"}`))
+	u := wiretest.Serve(t, refuse(401, asJSON, `{"error":"the key `+testKey+` is not valid\n\u001b[31m"}`))
 	_, err := chartOf(t, client(t, u, Demo, midMarch))
 	var e *wire.Error
 	if !errors.As(err, &e) || strings.Contains(e.Message, testKey) || strings.ContainsAny(err.Error(), "\n\x1b") || strings.Contains(fault.Of(err).Safe(), "not valid") {
@@ -187,7 +188,7 @@ func TestErrorsHoldNoKey(t *testing.T) {
 
 func TestTemporary(t *testing.T) {
 	for code, want := range map[int]bool{10010: true, 10011: false} {
-		u := serve(t, refuse(400, asJSON, `{"error_code":`+strconv.Itoa(code)+`,"status":{"error_message":"x"}}`))
+		u := wiretest.Serve(t, refuse(400, asJSON, `{"error_code":`+strconv.Itoa(code)+`,"status":{"error_message":"x"}}`))
 		_, err := chartOf(t, client(t, u, Demo, midMarch))
 		var e *wire.Error
 		if !errors.As(err, &e) || e.Temporary() != want {

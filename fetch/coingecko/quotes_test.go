@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/fetch/wire/wiretest"
 	"github.com/coingraph/coingraph/market"
 )
 
@@ -40,7 +41,7 @@ func TestRecordedPrices(t *testing.T) {
 				pairs, prices[p] = append(pairs, p), f
 			}
 		}
-		got, err := client(t, serve(t, answer(body)), Public, midMarch).Quotes(t.Context(), once, pairs)
+		got, err := client(t, wiretest.Serve(t, wiretest.Answer(body)), Public, midMarch).Quotes(t.Context(), wiretest.Once, pairs)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -60,7 +61,7 @@ func TestQuotes(t *testing.T) {
 	at := time.Unix(midMarch.Unix()-7, 0).UTC()
 	body := fmt.Sprintf(`{"bitcoin":{"usd":67187.3358936566,"usd_market_cap":0.0,"usd_24h_vol":31260929299.5,"usd_24h_change":-3.637,"eur":1e-300,"last_updated_at":%d},
 		"status":{"usd":0.02,"usd_24h_change":null,"eur":null},"other":{"usd":1},"dead":{},"gone":null}`, at.Unix())
-	u := serve(t, answer([]byte(body)))
+	u := wiretest.Serve(t, wiretest.Answer([]byte(body)))
 	c := client(t, u, Demo, midMarch)
 	var pairs []market.Pair
 	for _, id := range []string{"status", "bitcoin", "dead", "gone", "absent", "boringdao-[old]", "1move token", "No Id", "../x"} {
@@ -68,7 +69,7 @@ func TestQuotes(t *testing.T) {
 			pairs = append(pairs, market.Pair{Asset: id, Currency: cur})
 		}
 	}
-	got, err := c.Quotes(t.Context(), once, pairs)
+	got, err := c.Quotes(t.Context(), wiretest.Once, pairs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +83,7 @@ func TestQuotes(t *testing.T) {
 		t.Error(diff)
 	}
 
-	seen := u.requests()
+	seen := u.Requests()
 	if len(seen) != 1 {
 		t.Fatalf("%d requests", len(seen))
 	}
@@ -107,18 +108,18 @@ func sameFloats() cmp.Option {
 }
 
 func TestNoQuotesAreNoCall(t *testing.T) {
-	u := serve(t, answer([]byte("{}")))
+	u := wiretest.Serve(t, wiretest.Answer([]byte("{}")))
 	c := client(t, u, Public, midMarch)
 	for _, pairs := range [][]market.Pair{nil, {{Asset: "Not An Id", Currency: "usd"}}} {
-		if got, err := c.Quotes(t.Context(), once, pairs); len(got) != 0 || err != nil {
+		if got, err := c.Quotes(t.Context(), wiretest.Once, pairs); len(got) != 0 || err != nil {
 			t.Error(got, err)
 		}
 	}
-	if n := len(u.requests()); n != 0 {
+	if n := len(u.Requests()); n != 0 {
 		t.Errorf("%d calls", n)
 	}
 	// An empty object is an answer: no price.
-	if got, err := c.Quotes(t.Context(), once, []market.Pair{{Asset: "bitcoin", Currency: "usd"}}); len(got) != 0 || err != nil {
+	if got, err := c.Quotes(t.Context(), wiretest.Once, []market.Pair{{Asset: "bitcoin", Currency: "usd"}}); len(got) != 0 || err != nil {
 		t.Error(got, err)
 	}
 }
@@ -134,8 +135,8 @@ func TestQuotesRefused(t *testing.T) {
 		fmt.Sprintf(`{"bitcoin":{"usd":1,"last_updated_at":%d}}`, now+3700),
 		fmt.Sprintf(`{"bitcoin":{"usd":1,"last_updated_at":%d}}`, now*1000), // ms
 	} {
-		got, err := client(t, serve(t, answer([]byte(body))), Public, midMarch).Quotes(t.Context(), once, []market.Pair{{Asset: "bitcoin", Currency: "usd"}})
-		if wantKind(t, body, err, fault.UpstreamNonsense); len(got) != 0 {
+		got, err := client(t, wiretest.Serve(t, wiretest.Answer([]byte(body))), Public, midMarch).Quotes(t.Context(), wiretest.Once, []market.Pair{{Asset: "bitcoin", Currency: "usd"}})
+		if wiretest.WantKind(t, body, err, fault.UpstreamNonsense); len(got) != 0 {
 			t.Errorf("%s: %v", body, got)
 		}
 	}
@@ -168,20 +169,20 @@ func TestQuotePages(t *testing.T) {
 
 // A page that fails loses nothing of those before it.
 func TestQuotesBeforeAFailureAreGood(t *testing.T) {
-	u := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	u := wiretest.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		ids := strings.Split(r.URL.Query().Get("ids"), ",")
 		if ids[0] != "a000" {
 			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
-		answer([]byte(`{"a007":{"usd":7}}`))(w, r)
+		wiretest.Answer([]byte(`{"a007":{"usd":7}}`))(w, r)
 	})
 	var pairs []market.Pair
 	for i := range maxIDs + 50 {
 		pairs = append(pairs, market.Pair{Asset: fmt.Sprintf("a%03d", i), Currency: "usd"})
 	}
-	got, err := client(t, u, Public, midMarch).Quotes(t.Context(), once, pairs)
-	wantKind(t, "the second page", err, fault.UpstreamUnavailable)
+	got, err := client(t, u, Public, midMarch).Quotes(t.Context(), wiretest.Once, pairs)
+	wiretest.WantKind(t, "the second page", err, fault.UpstreamUnavailable)
 	if len(got) != 1 || got[0].Asset != "a007" {
 		t.Errorf("got %v", got)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/coingraph/coingraph/fetch/wire/wiretest"
 	"github.com/coingraph/coingraph/market"
 )
 
@@ -157,7 +158,7 @@ func (g gecko) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		b, _ := strconv.ParseInt(q.Get("to"), 10, 64)
 		from, to, live = a*1000, b*1000, b*1000 > g.now-60_000
 		if to-from < 2*dayMs && !live {
-			answer([]byte(emptyChart))(w, r)
+			wiretest.Answer([]byte(emptyChart))(w, r)
 			return
 		}
 	} else if q.Get("days") != "max" {
@@ -184,14 +185,14 @@ func (g gecko) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		rows = append(rows, fmt.Sprintf("[%d,2]", g.now/1000*1000-3000))
 	}
 	column := "[" + strings.Join(rows, ",") + "]"
-	answer([]byte(`{"prices":`+column+`,"market_caps":`+column+`,"total_volumes":`+column+`}`))(w, r)
+	wiretest.Answer([]byte(`{"prices":`+column+`,"market_caps":`+column+`,"total_volumes":`+column+`}`))(w, r)
 }
 
 // TestChartsAreCompleteInFewCalls asks for all kinds of missing ranges at all kinds of times: as few calls as can be, each
 // missing instant covered or beyond the plan, and nothing claimed that the answers do not have.
 func TestChartsAreCompleteInFewCalls(t *testing.T) {
 	var g gecko
-	u := serve(t, func(w http.ResponseWriter, r *http.Request) { g.ServeHTTP(w, r) })
+	u := wiretest.Serve(t, func(w http.ResponseWriter, r *http.Request) { g.ServeHTTP(w, r) })
 	var now time.Time
 	clients := map[Plan]*Client{}
 	for _, plan := range []Plan{Public, Pro} {
@@ -225,8 +226,8 @@ func TestChartsAreCompleteInFewCalls(t *testing.T) {
 			g.reach = 365*dayMs + 60_000 // for our clock and theirs
 		}
 
-		before := len(u.requests())
-		got, err := clients[plan].Series(t.Context(), once, market.SeriesKey{Asset: "x", Currency: "usd", Interval: interval}, missing)
+		before := len(u.Requests())
+		got, err := clients[plan].Series(t.Context(), wiretest.Once, market.SeriesKey{Asset: "x", Currency: "usd", Interval: interval}, missing)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -237,7 +238,7 @@ func TestChartsAreCompleteInFewCalls(t *testing.T) {
 				wanted = append(wanted, w)
 			}
 		}
-		if calls, fewest := len(u.requests())-before, fewestCalls(interval, wanted); calls > fewest {
+		if calls, fewest := len(u.Requests())-before, fewestCalls(interval, wanted); calls > fewest {
 			t.Fatalf("%d calls, where %d would do", calls, fewest)
 		}
 
@@ -292,15 +293,15 @@ func fewestCalls(interval market.Interval, wanted []market.Range) int {
 
 // TestBeyondThePlan makes no call for what the plan does not have.
 func TestBeyondThePlan(t *testing.T) {
-	u := serve(t, answer([]byte(emptyChart)))
+	u := wiretest.Serve(t, wiretest.Answer([]byte(emptyChart)))
 	c := client(t, u, Public, midMarch)
 	newest, step := market.Daily.Newest(midMarch), market.Daily.Step()
 	old := market.Range{From: newest - 900*step, To: newest - 800*step}
-	got, err := c.Series(t.Context(), once, market.SeriesKey{Asset: "bitcoin", Currency: "usd", Interval: market.Daily}, []market.Range{old})
+	got, err := c.Series(t.Context(), wiretest.Once, market.SeriesKey{Asset: "bitcoin", Currency: "usd", Interval: market.Daily}, []market.Range{old})
 	if err != nil || len(got) != 1 || got[0].Beyond != old || !got[0].Covers.Empty() || got[0].Source != Name || !got[0].FetchedAt.Equal(midMarch) {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	if len(u.requests()) != 0 {
+	if len(u.Requests()) != 0 {
 		t.Error("a call was made")
 	}
 }

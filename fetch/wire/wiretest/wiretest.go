@@ -47,7 +47,10 @@ func Serve(t testing.TB, h http.HandlerFunc) *Upstream {
 		u.mu.Unlock()
 		h(w, r)
 	}))
-	t.Cleanup(u.Close)
+	t.Cleanup(func() {
+		u.CloseClientConnections() // of handlers that hang
+		u.Close()
+	})
 	return u
 }
 
