@@ -85,7 +85,7 @@ func TestRedisGoes(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			const n = 100
-			s, p := newServer(t), newPolicy(t, time.Hour, n)
+			s, p := newServer(t), newPolicy(t, limittest.Long, n)
 			var log lines
 			var meters []limit.Meter
 			var redis []*limit.Redis
@@ -177,7 +177,7 @@ func TestRedisCannotCount(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f := limit.NewFallback(newRedis(t, s.url(), newPolicy(t, time.Hour, 10), nil), limit.FallbackOptions{Log: discard})
+	f := limit.NewFallback(newRedis(t, s.url(), newPolicy(t, limittest.Long, 10), nil), limit.FallbackOptions{Log: discard})
 	if got := charged(t, 4, f); got != 4 || f.Locals() != 0 {
 		t.Fatalf("%d accepted, %d locally", got, f.Locals())
 	}
@@ -195,7 +195,7 @@ func TestRedisCannotCount(t *testing.T) {
 // TestTheCallersDeadlineWins: who leaves gets the context's error, and no local budget.
 func TestTheCallersDeadlineWins(t *testing.T) {
 	s := newServer(t)
-	m := newRedis(t, s.url(), newPolicy(t, time.Hour, 10), nil)
+	m := newRedis(t, s.url(), newPolicy(t, limittest.Long, 10), nil)
 	f := limit.NewFallback(m, limit.FallbackOptions{Log: discard})
 	if _, err := f.Peek(t.Context(), "key", "standard"); err != nil {
 		t.Fatal(err)
@@ -219,7 +219,7 @@ func TestTheCallersDeadlineWins(t *testing.T) {
 // TestAHungMaster of a cluster costs only those whose counters it has, and them only until its breaker opens.
 func TestAHungMaster(t *testing.T) {
 	nodes := newCluster(t)
-	f := limit.NewFallback(limit.NewRedis(open(t, nodes[0].url()+","+nodes[1].addr), newPolicy(t, time.Hour, 1<<20), limit.RedisOptions{Log: discard}),
+	f := limit.NewFallback(limit.NewRedis(open(t, nodes[0].url()+","+nodes[1].addr), newPolicy(t, limittest.Long, 1<<20), limit.RedisOptions{Log: discard}),
 		limit.FallbackOptions{Log: discard})
 	peek := func(i int) (took time.Duration, locally bool) {
 		start, before := time.Now(), f.Locals()

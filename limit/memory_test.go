@@ -21,16 +21,9 @@ func TestMemory(t *testing.T) {
 	})
 }
 
-// newPolicy gives the tier "standard" n units of each endpoint. It waits for a window of an hour that has some time left:
-// who asks for that one wants no edge.
+// newPolicy gives the tier "standard" n units of each endpoint.
 func newPolicy(t testing.TB, window time.Duration, n int) *limit.Policy {
 	t.Helper()
-	if window == time.Hour {
-		await(t, "the next hour", func() bool {
-			now := time.Now()
-			return now.Add(15 * time.Second).Truncate(window).Equal(now.Truncate(window))
-		})
-	}
 	p, err := limit.NewPolicy(window, []limit.Rule{{Tier: "standard", Endpoint: limit.Every, Max: n}})
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +52,7 @@ func TestTheEdgeOfAWindowToTheNanosecond(t *testing.T) {
 }
 
 func TestMemoryCharges(t *testing.T) {
-	m := limit.NewMemory(newPolicy(t, time.Hour, 1<<30))
+	m := limit.NewMemory(newPolicy(t, limittest.Long, 1<<30))
 	one := limit.Units{limit.SimplePrice: 1}
 	// The list of limits.
 	if allocs := testing.AllocsPerRun(1000, func() { _, _ = m.Charge(t.Context(), "s", "standard", one) }); allocs > 1 {
@@ -68,7 +61,7 @@ func TestMemoryCharges(t *testing.T) {
 }
 
 func BenchmarkMemory(b *testing.B) {
-	m := limit.NewMemory(newPolicy(b, time.Hour, 1<<30))
+	m := limit.NewMemory(newPolicy(b, limittest.Long, 1<<30))
 	subjects := make([]string, 1000)
 	for i := range subjects {
 		subjects[i] = fmt.Sprint("key", i)

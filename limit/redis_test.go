@@ -126,7 +126,7 @@ func TestClocks(t *testing.T) {
 func TestAClockThatIsWrongCostsOneRoundTrip(t *testing.T) {
 	for _, variable := range variables {
 		t.Run(variable, func(t *testing.T) {
-			m := newRedis(t, testURL(t, variable), newPolicy(t, time.Hour, 100), func(o *limit.RedisOptions) {
+			m := newRedis(t, testURL(t, variable), newPolicy(t, limittest.Long, 100), func(o *limit.RedisOptions) {
 				o.Now = func() time.Time { return time.Now().Add(24 * time.Hour) }
 			})
 			subject := "limittest-" + rand.Text()
@@ -147,7 +147,7 @@ func TestKeys(t *testing.T) {
 	for _, variable := range variables {
 		t.Run(variable, func(t *testing.T) {
 			url := testURL(t, variable)
-			client, m, subject := open(t, url), newRedis(t, url, newPolicy(t, time.Hour, 100), nil), "limittest-"+rand.Text()
+			client, m, subject := open(t, url), newRedis(t, url, newPolicy(t, limittest.Long, 100), nil), "limittest-"+rand.Text()
 			s, err := m.Charge(t.Context(), subject, "standard", limit.Units{limit.SimplePrice: 3, limit.MarketChart: 1})
 			if err != nil {
 				t.Fatal(err)
@@ -155,7 +155,7 @@ func TestKeys(t *testing.T) {
 			if _, err := m.Peek(t.Context(), subject, "standard"); err != nil {
 				t.Fatal(err)
 			}
-			start := s.Least.ResetsAt.Add(-time.Hour).Unix()
+			start := s.Least.ResetsAt.Add(-limittest.Long).Unix()
 			want := []string{fmt.Sprintf("rate:{%s}:market_chart:%d", subject, start), fmt.Sprintf("rate:{%s}:simple_price:%d", subject, start)}
 			got := keys(t, client, "*"+subject+"*")
 			if slices.Sort(got); !slices.Equal(got, want) {
@@ -177,7 +177,7 @@ func TestKeys(t *testing.T) {
 // -9 of the server in the middle of it. It keeps each write on disk, so it starts with all that it had.
 func TestEveryKeyExpires(t *testing.T) {
 	s := newServer(t, "--appendonly", "yes", "--appendfsync", "always")
-	p := newPolicy(t, time.Hour, 50)
+	p := newPolicy(t, limittest.Long, 50)
 	name := regexp.MustCompile(`^rate:\{key-[0-9]+\}:(simple_price|market_chart|on_chain_metric|log_export):[0-9]+$`)
 	for round := range 3 {
 		ctx, stop := context.WithCancel(t.Context())
@@ -212,7 +212,7 @@ func TestEveryKeyExpires(t *testing.T) {
 			t.Fatal("nothing was kept")
 		}
 		for _, key := range all {
-			if ttl := client.PTTL(t.Context(), key).Val(); !name.MatchString(key) || ttl <= 0 || ttl > time.Hour {
+			if ttl := client.PTTL(t.Context(), key).Val(); !name.MatchString(key) || ttl <= 0 || ttl > limittest.Long {
 				t.Fatalf("%s ends in %v", key, ttl)
 			}
 		}
@@ -224,7 +224,7 @@ func TestEveryKeyExpires(t *testing.T) {
 func TestConcurrentChargesShareRoundTrips(t *testing.T) {
 	for _, variable := range variables {
 		t.Run(variable, func(t *testing.T) {
-			m := newRedis(t, testURL(t, variable), newPolicy(t, time.Hour, 1000), nil)
+			m := newRedis(t, testURL(t, variable), newPolicy(t, limittest.Long, 1000), nil)
 			subject := "limittest-" + rand.Text()
 			var group sync.WaitGroup
 			var accepted atomic.Int64
@@ -254,7 +254,7 @@ func TestConcurrentChargesShareRoundTrips(t *testing.T) {
 // TestWhoLeavesTheQueueIsNotCharged: a charge that waits for its turn is not sent when its caller has gone.
 func TestWhoLeavesTheQueueIsNotCharged(t *testing.T) {
 	s := newServer(t)
-	m, one := newRedis(t, s.url(), newPolicy(t, time.Hour, 100), nil), limit.Units{limit.SimplePrice: 1}
+	m, one := newRedis(t, s.url(), newPolicy(t, limittest.Long, 100), nil), limit.Units{limit.SimplePrice: 1}
 	if _, err := m.Charge(t.Context(), "key", "standard", one); err != nil {
 		t.Fatal(err)
 	}
@@ -290,7 +290,7 @@ func TestWhoLeavesTheQueueIsNotCharged(t *testing.T) {
 func TestTheScriptIsLost(t *testing.T) {
 	s := newServer(t)
 	client, subject := open(t, s.url()), "limittest-"+rand.Text()
-	m := newRedis(t, s.url(), newPolicy(t, time.Hour, 1<<20), nil)
+	m := newRedis(t, s.url(), newPolicy(t, limittest.Long, 1<<20), nil)
 	for i := range 5 {
 		var group sync.WaitGroup
 		for range 40 {
@@ -316,7 +316,7 @@ func TestForeignValues(t *testing.T) {
 	for _, variable := range variables {
 		t.Run(variable, func(t *testing.T) {
 			url := testURL(t, variable)
-			client, m := open(t, url), newRedis(t, url, newPolicy(t, time.Hour, 100), nil)
+			client, m := open(t, url), newRedis(t, url, newPolicy(t, limittest.Long, 100), nil)
 			for _, put := range []func(key string) error{
 				func(key string) error { return client.Set(t.Context(), key, "many", time.Minute).Err() },
 				func(key string) error { return client.LPush(t.Context(), key, "1").Err() },
@@ -326,7 +326,7 @@ func TestForeignValues(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				start := s.Least.ResetsAt.Add(-time.Hour).Unix()
+				start := s.Least.ResetsAt.Add(-limittest.Long).Unix()
 				foreign := fmt.Sprintf("rate:{%s}:log_export:%d", subject, start)
 				if err := put(foreign); err != nil {
 					t.Fatal(err)
@@ -372,7 +372,7 @@ func TestALostAnswerIsNotAskedForAgain(t *testing.T) {
 				},
 			})
 			t.Cleanup(func() { _ = client.Close() })
-			m := limit.NewRedis(client, newPolicy(t, time.Hour, 100), limit.RedisOptions{Timeout: limittest.Patience})
+			m := limit.NewRedis(client, newPolicy(t, limittest.Long, 100), limit.RedisOptions{Timeout: limittest.Patience})
 			subject, one := "limittest-"+rand.Text(), limit.Units{limit.SimplePrice: 1}
 			if _, err := m.Charge(t.Context(), subject, "standard", one); err != nil {
 				t.Fatal(err)
@@ -394,7 +394,7 @@ func TestASlotMoves(t *testing.T) {
 	nodes := newCluster(t)
 	url := nodes[0].url() + "," + nodes[1].addr
 	const most = 2000
-	ctx, m, subject := t.Context(), newRedis(t, url, newPolicy(t, time.Hour, most), nil), "limittest-"+rand.Text()
+	ctx, m, subject := t.Context(), newRedis(t, url, newPolicy(t, limittest.Long, most), nil), "limittest-"+rand.Text()
 	do := func(c *redis.Client, args ...any) any {
 		t.Helper()
 		v, err := c.Do(ctx, args...).Result()
@@ -468,7 +468,7 @@ func TestASlotMoves(t *testing.T) {
 }
 
 func TestRedisCharges(t *testing.T) {
-	m := newRedis(t, testURL(t, "TEST_REDIS_URL"), newPolicy(t, time.Hour, 1<<30), nil)
+	m := newRedis(t, testURL(t, "TEST_REDIS_URL"), newPolicy(t, limittest.Long, 1<<30), nil)
 	subject, one := "limittest-"+rand.Text(), limit.Units{limit.SimplePrice: 1}
 	if allocs := testing.AllocsPerRun(300, func() { _, _ = m.Charge(t.Context(), subject, "standard", one) }); allocs > 30 {
 		t.Errorf("%v allocations", allocs)
@@ -487,7 +487,7 @@ func BenchmarkRedis(b *testing.B) {
 		}{{1, true}, {8, false}, {8, true}, {32, true}, {64, false}, {64, true}, {256, false}, {256, true}} {
 			b.Run(fmt.Sprintf("%s/callers=%d/common=%v", variable, c.callers, c.common), func(b *testing.B) {
 				url, o := patient(testURL(b, variable))
-				client, p, subject := open(b, url), newPolicy(b, time.Hour, 1<<30), "limittest-"+rand.Text()
+				client, p, subject := open(b, url), newPolicy(b, limittest.Long, 1<<30), "limittest-"+rand.Text()
 				meters := make([]*limit.Redis, c.callers)
 				for i := range meters {
 					if meters[i] = meters[0]; i == 0 || !c.common {

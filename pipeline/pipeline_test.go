@@ -18,6 +18,7 @@ import (
 	"github.com/coingraph/coingraph/cache"
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/limit"
+	"github.com/coingraph/coingraph/limit/limittest"
 	"github.com/coingraph/coingraph/market"
 	"github.com/coingraph/coingraph/pipeline"
 )
@@ -86,7 +87,7 @@ func newHouse(t *testing.T, url string, timeout time.Duration) *house {
 	h := &house{subject: "pipelinetest-" + rand.Text(), keys: []string{"pipelinetest:" + rand.Text()}}
 	client := open(t, url)
 	client.AddHook(&h.road)
-	policy, err := limit.NewPolicy(time.Hour, []limit.Rule{{Tier: "standard", Endpoint: limit.Every, Max: 1000}})
+	policy, err := limit.NewPolicy(limittest.Long, []limit.Rule{{Tier: "standard", Endpoint: limit.Every, Max: 1000}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/coingraph/coingraph/auth"
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/limit"
+	"github.com/coingraph/coingraph/limit/limittest"
 	"github.com/coingraph/coingraph/market"
 )
 
@@ -103,9 +104,9 @@ func (*countedSource) Assets(context.Context) ([]market.Asset, error) {
 }
 
 // newResolver has nothing but a provider.
-func newResolver(t *testing.T, source market.Source, perMinute int) *Resolver {
+func newResolver(t *testing.T, source market.Source, most int) *Resolver {
 	t.Helper()
-	policy, err := limit.NewPolicy(time.Minute, []limit.Rule{{Tier: "public", Endpoint: limit.Every, Max: perMinute}})
+	policy, err := limit.NewPolicy(limittest.Long, []limit.Rule{{Tier: "public", Endpoint: limit.Every, Max: most}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/coingraph/coingraph/config"
 	"github.com/coingraph/coingraph/fetch/simulator"
+	"github.com/coingraph/coingraph/limit/limittest"
 )
 
 // server is an App that serves, on a simulated provider.
@@ -77,7 +78,8 @@ func startOn(t testing.TB, o simulator.Options, vars map[string]string) *server 
 		"COINGECKO_BASE_URL": serveHTTP(t, sim), "COINGECKO_PLAN": "pro", "COINGECKO_API_KEY": providerKey,
 		"DATA_DIR": t.TempDir(), "UPSTREAM_BACKOFF": "1ms", "UPSTREAM_BACKOFF_MAX": "2ms", "UPSTREAM_PROBE": "50ms",
 		"RATE_LIMITS": "public/*=1000000,standard/*=1000000,admin/*=1000000", "ADDRESS_LIMIT": "100000/1m",
-		"UPSTREAM_LIMITS": "coingecko=1000000/1m", "SCHEDULER": "off",
+		"RATE_LIMIT_WINDOW": limittest.Long.String(), // no test's units come back in the middle of it
+		"UPSTREAM_LIMITS":   "coingecko=1000000/1m", "SCHEDULER": "off",
 	}
 	maps.Copy(env, vars)
 	s := &server{t: t, sim: sim, env: env, now: o.Now}

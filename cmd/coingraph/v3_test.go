@@ -106,7 +106,7 @@ func TestV3Doors(t *testing.T) {
 func TestV3Keyless(t *testing.T) {
 	s := start(t, nil) // whose meter is in memory, and exact on the busiest machine
 	s.stop()
-	s.env["ANONYMOUS_TIER"], s.env["RATE_LIMIT_WINDOW"] = "passers-by", "24h"
+	s.env["ANONYMOUS_TIER"] = "passers-by"
 	s.env["RATE_LIMITS"] = "passers-by/simple_price=2,public/*=1000,admin/*=1000"
 	s.env["API_KEYS"] = "known-" + randomName() + ":public:a-secret-of-somebody"
 	s.open()
@@ -503,7 +503,7 @@ func TestV3Documents(t *testing.T) {
 func TestV3Costs(t *testing.T) {
 	s := start(t, nil) // whose meter is in memory, and exact on the busiest machine
 	s.stop()
-	s.env["API_KEYS"], s.env["RATE_LIMIT_WINDOW"] = "cost-"+randomName()+":public:a-secret-for-costs", "24h"
+	s.env["API_KEYS"] = "cost-" + randomName() + ":public:a-secret-for-costs"
 	s.env["RATE_LIMITS"] = "public/simple_price=1000,public/market_chart=500,admin/*=1000"
 	s.open()
 	const key = "a-secret-for-costs"
