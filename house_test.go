@@ -61,7 +61,8 @@ var arrows = map[string][]string{
 
 	"graph":       {"market", "auth", "audit", "limit", "bill", "jobs", "relay"},
 	"resolvers":   {"resolvers/compiled", "graph", "loaders", "market", "auth", "limit", "audit", "bill", "jobs", "fault", "relay"},
-	"web":         {"web/gecko", "web/openapi", "resolvers", "market", "auth", "limit", "audit", "fault"},
+	"web":         {"web/cork", "web/gecko", "web/openapi", "resolvers", "market", "auth", "limit", "audit", "fault"},
+	"web/cork":    {},
 	"web/gecko":   {},
 	"web/openapi": {},
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/resolvers"
+	"github.com/coingraph/coingraph/web/cork"
 )
 
 // GraphQL over HTTP, https://graphql.github.io/graphql-over-http/draft/: gqlgen's own transports echo bodies in errors,
@@ -171,7 +172,7 @@ func (h *Handler) writeAnswer(w http.ResponseWriter, r *http.Request, media stri
 	header["Cache-Control"], header["Vary"], header["Content-Type"] = noStore, varyGraphQL, contentTypeValues[media]
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(body)
+	_ = cork.Write(r.Context(), w, body)
 }
 
 // contentTypes are the media types as headers.

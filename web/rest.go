@@ -15,6 +15,7 @@ import (
 
 	"github.com/coingraph/coingraph/fault"
 	"github.com/coingraph/coingraph/market"
+	"github.com/coingraph/coingraph/web/cork"
 )
 
 // simplePrice is GET /simple_price?assets=bitcoin,ethereum&currencies=usd,eur
@@ -224,7 +225,7 @@ func (h *Handler) data(w http.ResponseWriter, r *http.Request, a rendering) erro
 	}
 	header.Set("Content-Type", a.media)
 	header.Set("Content-Length", strconv.Itoa(len(a.body)))
-	_, _ = w.Write(a.body)
+	_ = cork.Write(r.Context(), w, a.body)
 	return nil
 }
 

@@ -33,6 +33,7 @@ import (
 	"github.com/coingraph/coingraph/resolvers"
 	"github.com/coingraph/coingraph/store"
 	"github.com/coingraph/coingraph/web"
+	"github.com/coingraph/coingraph/web/cork"
 )
 
 const (
@@ -453,6 +454,7 @@ func newServer(h http.Handler) *http.Server {
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		IdleTimeout:       60 * time.Second,
+		ConnContext:       cork.Context,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // broken connections are the clients' business
 	}
@@ -461,7 +463,7 @@ func newServer(h http.Handler) *http.Server {
 // serveUntil serves until the context ends, and then lets requests in flight finish within the timeout.
 func serveUntil(ctx context.Context, server *http.Server, listener net.Listener, timeout time.Duration) error {
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	go func() { failed <- server.Serve(cork.Listen(listener)) }()
 	select {
 	case err := <-failed:
 		return err
