@@ -117,22 +117,37 @@ func (s *Service) Document(ctx context.Context, q DocumentQuery) (Document, erro
 		}
 	}
 	key := documentKey(q)
-	if hit := s.opts.Cache.Get(ctx, []string{key})[0]; hit.Value != nil {
-		d, err := decodeDocument(key, hit.Value)
-		if err == nil && d.FreshUntil.After(s.opts.Now()) {
-			telemetry.TallyOf(ctx).Served(tierOf(hit), 1)
-			return d, nil
-		}
+	if d, ok := s.keptDocument(ctx, key); ok {
+		return d, nil
 	}
 	call := s.documents.join([]string{key}, func(owned []string, settle func(string, Document, error)) {
 		ctx, cancel := s.detach(ctx)
 		defer cancel()
 		defer settleOnPanic(s, owned, settle)
+		// Another flight may have landed since the first look.
+		if d, ok := s.keptDocument(ctx, key); ok {
+			settle(key, d, nil)
+			return
+		}
 		telemetry.TallyOf(ctx).Served(telemetry.Upstream, 1)
 		d, err := s.fetchDocument(ctx, key, q)
 		settle(key, d, err)
 	})[0]
 	return call.wait(ctx)
+}
+
+// keptDocument is the document if the cache has it.
+func (s *Service) keptDocument(ctx context.Context, key string) (Document, bool) {
+	hit := s.opts.Cache.Get(ctx, []string{key})[0]
+	if hit.Value == nil {
+		return Document{}, false
+	}
+	d, err := decodeDocument(key, hit.Value)
+	if err != nil || !d.FreshUntil.After(s.opts.Now()) {
+		return Document{}, false
+	}
+	telemetry.TallyOf(ctx).Served(tierOf(hit), 1)
+	return d, true
 }
 
 func (s *Service) fetchDocument(ctx context.Context, key string, q DocumentQuery) (Document, error) {
