@@ -2,6 +2,8 @@ package market
 
 import (
 	"cmp"
+	"iter"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,7 +14,8 @@ import (
 // it was last asked for, and how often.
 //
 // It stands in front of the cache, whose values are bytes that have to be found by a key made for the purpose, checked,
-// decoded and written anew for each answer. Who asks for a price on the board pays one look-up in a map.
+// decoded and written anew for each answer. Who asks for an asset's prices on the board pays one look-up in a map, and for each of them
+// what it costs to copy a text: what was written of a price is kept with it; see [Price.KeepWritten].
 //
 // When a pair was asked for is what lets a call for prices, which carries hundreds of pairs for the same credit as one, take
 // along what will soon be asked for again.
@@ -23,8 +26,15 @@ type board struct {
 
 type boardShard struct {
 	mu     sync.RWMutex
-	places map[Pair]*boardPlace
+	assets map[string][]boardPlaced // a list is never changed, but replaced: who has found it reads it without the lock
+	places int
 	kept   int // places with a price
+}
+
+// boardPlaced is an asset's place for a currency.
+type boardPlaced struct {
+	currency Currency
+	*boardPlace
 }
 
 // boardPlace is one pair's. It is never taken away from who holds it: a place that was forgotten only finds no one else.
@@ -32,94 +42,130 @@ type boardPlace struct {
 	pair  Pair
 	price atomic.Pointer[Price]
 	at    atomic.Int64 // when it was last asked for, Unix ms
-	asked atomic.Int64 // how often since [Service.TakeDemand]
+	asked atomic.Int64 // how often since [Service.TakeDemand], as [boardPlace.touch] counts
 }
 
 const (
 	interestFor = 7 * 24 * time.Hour // how long a pair counts as asked for
 	maxPlaces   = 2048               // in a shard; when full, it forgets those that were not asked for in the last tenth of interestFor, or all
-	priceBytes  = 1 << 10            // what a price on the board costs, its place included
+	priceBytes  = 5 << 8             // what a price on the board costs, its place included
 )
 
-func (b *board) shard(p Pair) *boardShard {
-	return &b.shards[(hash(p.Asset)^uint32(len(p.Currency)))%uint32(len(b.shards))]
+func (b *board) shard(asset string) *boardShard {
+	return &b.shards[hash(asset)%uint32(len(b.shards))]
 }
 
-// find is the pair's place; nil: it has none.
-func (b *board) find(p Pair) *boardPlace {
-	s := b.shard(p)
+// of are the asset's places.
+func (b *board) of(asset string) []boardPlaced {
+	s := b.shard(asset)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.places[p]
+	return s.assets[asset]
 }
 
-// price is the pair's price, if it is there and fresh at the time given.
-func (b *board) price(p Pair, now time.Time) (*boardPlace, *Price) {
-	at := b.find(p)
-	if at == nil {
-		return nil, nil
+// in is the place for the currency among an asset's; nil: it has none.
+func in(places []boardPlaced, c Currency) *boardPlace {
+	for i := range places {
+		if places[i].currency == c {
+			return places[i].boardPlace
+		}
 	}
-	if price := at.price.Load(); price != nil && price.FreshUntil.After(now) {
-		return at, price
-	}
-	return nil, nil
+	return nil
 }
+
+// What is asked for more often than exactly times is counted by every one in sample uses, chosen at random, which counts for all of
+// them: the others leave the place's line to the other cores' caches.
+const (
+	exactly = 64
+	sample  = 16
+)
+
+// sampled tells whether a use is one of those that count for all.
+func sampled() bool { return rand.Uint32()%sample == 0 } //nolint:gosec // nothing depends on who guesses it
 
 // touch notes that the pair of the place is asked for.
-func (at *boardPlace) touch(now time.Time) {
-	// Within a second it is the same: a store makes the other cores fetch the line anew.
+func (at *boardPlace) touch(now time.Time, sampled bool) {
+	// Within a second it is the same.
 	if ms := now.UnixMilli(); ms-at.at.Load() >= 1000 || ms < at.at.Load() {
 		at.at.Store(ms)
 	}
-	at.asked.Add(1)
+	switch {
+	case at.asked.Load() < exactly:
+		at.asked.Add(1)
+	case sampled:
+		at.asked.Add(sample)
+	}
 }
 
 // touch notes that the pairs are asked for.
 func (b *board) touch(pairs []Pair, now time.Time) {
+	counts := sampled()
 	for _, p := range pairs {
-		b.place(p, now).touch(now)
+		b.place(p, now).touch(now, counts)
 	}
 }
 
 // place is the pair's place, a new one if it has none.
 func (b *board) place(p Pair, now time.Time) *boardPlace {
-	if at := b.find(p); at != nil {
+	if at := in(b.of(p.Asset), p.Currency); at != nil {
 		return at
 	}
-	s := b.shard(p)
+	s := b.shard(p.Asset)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if at := s.places[p]; at != nil {
+	if at := in(s.assets[p.Asset], p.Currency); at != nil {
 		return at
 	}
-	if len(s.places) >= maxPlaces {
+	if s.places >= maxPlaces {
 		s.forget(now.UnixMilli())
 	}
-	if s.places == nil {
-		s.places = make(map[Pair]*boardPlace)
+	if s.assets == nil {
+		s.assets = make(map[string][]boardPlaced)
 	}
-	at := &boardPlace{pair: p}
-	s.places[p] = at
+	at, old := &boardPlace{pair: p}, s.assets[p.Asset]
+	s.assets[p.Asset] = append(old[:len(old):len(old)], boardPlaced{p.Currency, at})
+	s.places++
 	return at
 }
 
 func (s *boardShard) forget(now int64) {
-	for p, at := range s.places {
-		if now-at.at.Load() > interestFor.Milliseconds()/10 {
-			s.drop(p, at)
-		}
+	s.drop(func(at *boardPlace) bool { return now-at.at.Load() > interestFor.Milliseconds()/10 })
+	if s.places >= maxPlaces {
+		s.drop(func(*boardPlace) bool { return true })
 	}
-	if len(s.places) >= maxPlaces {
-		for p, at := range s.places {
-			s.drop(p, at)
+}
+
+// drop forgets places.
+func (s *boardShard) drop(which func(*boardPlace) bool) {
+	for asset, places := range s.assets {
+		var left []boardPlaced
+		for _, at := range places {
+			switch {
+			case !which(at.boardPlace):
+				left = append(left, at)
+			case at.price.Load() != nil:
+				s.kept--
+			}
+		}
+		switch s.places -= len(places) - len(left); {
+		case len(left) == 0:
+			delete(s.assets, asset)
+		case len(left) < len(places):
+			s.assets[asset] = left
 		}
 	}
 }
 
-func (s *boardShard) drop(p Pair, at *boardPlace) {
-	delete(s.places, p)
-	if at.price.Load() != nil {
-		s.kept--
+// all are the shard's places.
+func (s *boardShard) all() iter.Seq[*boardPlace] {
+	return func(yield func(*boardPlace) bool) {
+		for _, places := range s.assets {
+			for _, at := range places {
+				if !yield(at.boardPlace) {
+					return
+				}
+			}
+		}
 	}
 }
 
@@ -139,11 +185,11 @@ func (b *board) show(prices []*Price, now time.Time) {
 func (b *board) put(p *Price, now time.Time) {
 	pair := p.Raw.Pair
 	at := b.place(pair, now)
-	s := b.shard(pair)
+	s := b.shard(pair.Asset)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch old := at.price.Load(); {
-	case s.places[pair] != at: // it was forgotten meanwhile
+	case in(s.assets[pair.Asset], pair.Currency) != at: // it was forgotten meanwhile
 		return
 	case old != nil && old.FetchedAt.After(p.FetchedAt):
 		return
@@ -156,17 +202,14 @@ func (b *board) put(p *Price, now time.Time) {
 	case old == nil:
 		s.kept++
 	}
-	if p.Rendered == nil {
-		shown := *p
-		shown.Rendered = p.render()
-		p = &shown // others may read the one that was given already
-	}
-	at.price.Store(p)
+	shown := *p // others may read the one that was given already
+	shown.Rendered = p.JSON().shown()
+	at.price.Store(&shown)
 }
 
 // clear takes prices away.
 func (s *boardShard) clear(which func(*Price) bool) {
-	for _, at := range s.places {
+	for at := range s.all() {
 		if p := at.price.Load(); p != nil && which(p) {
 			at.price.Store(nil)
 			s.kept--
@@ -195,13 +238,13 @@ func (b *board) lately(now time.Time) []Pair {
 	for i := range b.shards {
 		s := &b.shards[i]
 		s.mu.Lock()
-		for p, at := range s.places {
+		s.drop(func(at *boardPlace) bool {
 			last := at.at.Load()
-			switch {
-			case last >= since:
-				all = append(all, asked{p, last})
-			case last > 0: // one of 0 is being made
-				s.drop(p, at)
+			return last > 0 && last < since // one of 0 is being made
+		})
+		for at := range s.all() {
+			if last := at.at.Load(); last >= since {
+				all = append(all, asked{at.pair, last})
 			}
 		}
 		s.mu.Unlock()
@@ -221,9 +264,9 @@ func (b *board) takeDemand(give func(Pair, int64)) {
 	for i := range b.shards {
 		s := &b.shards[i]
 		s.mu.RLock()
-		for p, at := range s.places {
+		for at := range s.all() {
 			if n := at.asked.Swap(0); n > 0 {
-				give(p, n)
+				give(at.pair, n)
 			}
 		}
 		s.mu.RUnlock()

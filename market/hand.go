@@ -2,6 +2,7 @@ package market
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/coingraph/coingraph/telemetry"
@@ -31,20 +32,36 @@ func (h *Hand) Ready() bool { return h.all != nil }
 // Now is when the answer was begun.
 func (h *Hand) Now() time.Time { return h.now }
 
-// Price is the pair's price, fresh by the rule for everybody; nil: it is not at hand, which says nothing of whether there
-// is one. Asset must be the present id: an old one is never at hand.
-func (h *Hand) Price(p Pair) *Price {
-	at, price := h.service.board.price(p, h.now)
-	if price == nil {
-		return nil
+// Prices puts into found the pairs' prices that are at hand, fresh by the rule for everybody, index by index, and gives the
+// indices of the others. That a price is not at hand says nothing of whether there is one. Assets must be named by their present
+// ids: an old one is never at hand.
+func (h *Hand) Prices(pairs []Pair, found []*Price) (lacking []int) {
+	h.places = slices.Grow(h.places, len(pairs))
+	lead := h.service.opts.PriceTTL / renewLead
+	var asset string
+	var of []boardPlaced // its places
+	for i, p := range pairs {
+		if p.Asset != asset {
+			asset, of = p.Asset, h.service.board.of(p.Asset)
+		}
+		var price *Price
+		at := in(of, p.Currency)
+		if at != nil {
+			price = at.price.Load()
+		}
+		if price == nil || !price.FreshUntil.After(h.now) {
+			found[i], lacking = nil, append(lacking, i)
+			continue
+		}
+		found[i] = price
+		h.places = append(h.places, at)
+		renewal := price.FreshUntil.Add(-lead)
+		if !renewal.After(h.now) {
+			h.ending = append(h.ending, pairs[i])
+		}
+		h.Until(renewal)
 	}
-	h.places = append(h.places, at)
-	renewal := price.FreshUntil.Add(-h.service.opts.PriceTTL / renewLead)
-	if !renewal.After(h.now) {
-		h.ending = append(h.ending, p)
-	}
-	h.Until(renewal)
-	return price
+	return lacking
 }
 
 // Series are the charts and metrics that the answer has too. They count as asked for already.
@@ -90,8 +107,9 @@ func (h *Hand) Again(ctx context.Context, now time.Time) {
 }
 
 func (h *Hand) touch(ctx context.Context, now time.Time) {
+	counts := sampled()
 	for _, at := range h.places {
-		at.touch(now)
+		at.touch(now, counts)
 	}
 	if n := len(h.places); n > 0 {
 		telemetry.TallyOf(ctx).Served(telemetry.Memory, n)

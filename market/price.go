@@ -2,12 +2,17 @@ package market
 
 import (
 	"math"
+	"math/rand/v2"
 	"strconv"
+	"sync/atomic"
 	"time"
 )
 
-// Price is a quote as clients read it.
+// Price is a quote as clients read it. What an answer looks at first stands first: so it is in one line of a core's cache.
 type Price struct {
+	FreshUntil    time.Time      // when this answer expires
+	Rendered      *RenderedPrice // nil: it was not kept
+	Stale         bool           // older than the price TTL; only callers who consented get one
 	Asset         Asset
 	Currency      Currency
 	Price         Number
@@ -17,18 +22,60 @@ type Price struct {
 	LastUpdatedAt time.Time
 	FetchedAt     time.Time
 	Source        string
-	Stale         bool      // older than the price TTL; only callers who consented get one
-	FreshUntil    time.Time // when this answer expires
-	Raw           Quote     // what this is a reading of
-
-	Rendered *RenderedPrice // nil: it was not kept
+	Raw           Quote // what this is a reading of
 }
 
 // RenderedPrice is a price's values as JSON: numbers or null, instants and the source in quotes.
 type RenderedPrice struct {
+	written atomic.Pointer[writtenPrice]
+	keeps   bool // it is a price that others will ask for
+
 	Price, MarketCap, Volume24h, Change24h string
 	LastUpdatedAt, FetchedAt               string // RFC 3339 with as many digits of the second as there are
 	Source                                 string
+}
+
+// writtenPrice is a text that was made of a price.
+type writtenPrice struct {
+	selection any
+	text      string
+}
+
+// Written is the text that was made of the same selection of the price's values and kept; "": there is none. A selection is
+// whatever is equal for those who write the same of the same price.
+func (p *Price) Written(selection any) string {
+	if p.Rendered == nil {
+		return ""
+	}
+	if w := p.Rendered.written.Load(); w != nil && w.selection == selection {
+		return w.text
+	}
+	return ""
+}
+
+// KeepWritten keeps a text for who asks for the same selection, if others will ask for this price at all. One text is kept:
+// another selection's takes its place now and then, so that which is asked for most has it mostly.
+func (p *Price) KeepWritten(selection any, text []byte) {
+	r := p.Rendered
+	if r == nil || !r.keeps || r.written.Load() != nil && rand.Uint32()%8 != 0 { //nolint:gosec // nothing depends on who guesses it
+		return
+	}
+	r.written.Store(&writtenPrice{selection, string(text)})
+}
+
+// shown are the values of a price that others will ask for.
+func (r *RenderedPrice) shown() *RenderedPrice {
+	c := r.clone()
+	c.keeps = true
+	return c
+}
+
+// clone are the values of another price, which differs in something else.
+func (r *RenderedPrice) clone() *RenderedPrice {
+	return &RenderedPrice{
+		Price: r.Price, MarketCap: r.MarketCap, Volume24h: r.Volume24h, Change24h: r.Change24h,
+		LastUpdatedAt: r.LastUpdatedAt, FetchedAt: r.FetchedAt, Source: r.Source,
+	}
 }
 
 // JSON is the price's values as JSON, as they are kept or made now.
@@ -51,7 +98,9 @@ func parts(text string, ends [renderedParts]int) *RenderedPrice {
 	for i, end := range ends {
 		parts[i], begin = text[begin:end], end
 	}
-	return &RenderedPrice{parts[0], parts[1], parts[2], parts[3], parts[4], parts[5], parts[6]}
+	return &RenderedPrice{
+		Price: parts[0], MarketCap: parts[1], Volume24h: parts[2], Change24h: parts[3], LastUpdatedAt: parts[4], FetchedAt: parts[5], Source: parts[6],
+	}
 }
 
 // text is the texts in one, and where each ends.
@@ -74,6 +123,9 @@ func (p *Price) text() (text string, ends [renderedParts]int) {
 func (p *Price) named(id string) *Price {
 	old := *p
 	old.Asset.ID = id
+	if old.Rendered != nil {
+		old.Rendered = old.Rendered.clone()
+	}
 	return &old
 }
 

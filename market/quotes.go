@@ -114,11 +114,13 @@ func (s *Service) PricesInMemory(ctx context.Context, pairs []Pair, fresh Freshn
 
 // onBoard answers where the board has all of the pairs.
 func (s *Service) onBoard(pairs []Pair) (*Hand, []Answer[*Price], bool) {
-	hand, answers := s.AtHand(), make([]Answer[*Price], len(pairs))
-	for i, p := range pairs {
-		if answers[i].Value = hand.Price(p); answers[i].Value == nil {
-			return nil, nil, false
-		}
+	hand, found := s.AtHand(), make([]*Price, len(pairs))
+	if len(hand.Prices(pairs, found)) > 0 {
+		return nil, nil, false
+	}
+	answers := make([]Answer[*Price], len(pairs))
+	for i, p := range found {
+		answers[i].Value = p
 	}
 	return hand, answers, true
 }

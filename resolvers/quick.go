@@ -119,7 +119,7 @@ func (g *GraphQL) quick(ctx context.Context, params *graphql.RawParams, limits Q
 	result.Body = appendCost(result.Body, q, limits)
 	hand.Use(ctx)
 	observed()
-	result.answer = &answer{hand: hand, units: q.Units, fields: doc.fields, operation: doc.label, value: q.Cost, limits: limits, current: look.current, lasting: look.current && look.lacking == nil}
+	result.answer = &answer{hand: hand, units: q.Units, fields: doc.fields, operation: doc.label, value: q.Cost, limits: limits, current: look.current, lasting: look.current && len(look.pairs) == 0}
 	return result, answered
 }
 
@@ -180,8 +180,8 @@ type lookUp struct {
 	found    compiled.Found
 	current  bool // by the rule for everybody: the answer is good until the first of its values expires
 
-	lacking []int         // places of the pairs that are not at hand
-	pairs   []market.Pair // those pairs
+	pairs   []market.Pair // those that are not at hand
+	lacking []int         // where they are among the question's; nil: they are all of them
 	prices  func() []market.Answer[*market.Price]
 	charts  func() []market.Answer[*market.Chart]
 	metrics func() []market.Answer[*market.MetricSeries]
@@ -191,13 +191,13 @@ type lookUp struct {
 func (l *lookUp) begin(ctx context.Context) {
 	q, service := l.question, l.resolver.Market
 	l.found.Prices = make([]*market.Price, len(q.Pairs))
-	for i, p := range q.Pairs {
-		if l.fresh.MaxAge == 0 {
-			l.found.Prices[i] = l.hand.Price(p)
+	if l.fresh.MaxAge == 0 {
+		l.lacking = l.hand.Prices(q.Pairs, l.found.Prices)
+		for _, i := range l.lacking {
+			l.pairs = append(l.pairs, q.Pairs[i])
 		}
-		if l.found.Prices[i] == nil {
-			l.lacking, l.pairs = append(l.lacking, i), append(l.pairs, p)
-		}
+	} else {
+		l.pairs = q.Pairs
 	}
 	l.current = q.Freshness == nil
 	if len(l.pairs) > 0 {
@@ -262,7 +262,10 @@ func (l *lookUp) end(ctx context.Context) bool {
 func (l *lookUp) endPrices(ctx context.Context) bool {
 	answers, ok := l.prices(), true
 	for i, a := range answers {
-		l.found.Prices[l.lacking[i]] = a.Value
+		if l.lacking != nil {
+			i = l.lacking[i]
+		}
+		l.found.Prices[i] = a.Value
 		if ok = ok && a.Err == nil; ok {
 			l.hand.Until(a.Value.FreshUntil)
 		}

@@ -158,7 +158,11 @@ func (w *writer) asset(o *object, a *market.Asset, edges []span, n int) {
 }
 
 func (w *writer) price(o *object, p *market.Price) {
-	json := p.JSON()
+	if text := p.Written(o); text != "" {
+		w.text(text)
+		return
+	}
+	json, begin := p.JSON(), len(w.b)
 	for f := range w.members(o) {
 		switch f.kind {
 		case assetObject:
@@ -185,6 +189,7 @@ func (w *writer) price(o *object, p *market.Price) {
 			w.text(f.text)
 		}
 	}
+	p.KeepWritten(o, w.b[begin:])
 }
 
 func (w *writer) chart(o *object, c *market.Chart) {
