@@ -169,12 +169,10 @@ func (s *Service) prices(ctx context.Context, q *priceQuestion, hits []CacheHit)
 	s.board.show(q.found, q.start)
 	s.renew(ctx, q.ending)
 	for len(absent) > 0 {
-		calls := s.quotes.join(absent, func(owned []Pair, settle func(Pair, quoted, error)) {
-			ctx, cancel := s.detach(ctx)
-			defer cancel()
-			defer settleOnPanic(s, owned, settle)
-			s.loadQuotes(ctx, owned, q.notBefore, func(p Pair, found quoted) { settle(p, found, nil) })
-		})
+		calls, mine := s.quotes.claim(absent)
+		if mine != nil {
+			s.read(&sought{mine, ctx, q.notBefore, time.Now()})
+		}
 		var again []Pair
 		for i, c := range calls {
 			p := absent[i]
@@ -206,37 +204,13 @@ func tierOf(hit CacheHit) telemetry.Tier {
 	return telemetry.Redis
 }
 
-// loadQuotes answers for pairs that the cache lacks: one visit to the database for all, then the providers for what is
-// absent or too old there.
-func (s *Service) loadQuotes(ctx context.Context, pairs []Pair, notBefore time.Time, settle func(Pair, quoted)) {
-	stored := make(map[Pair]*Quote, len(pairs))
-	s.readQuotes(ctx, pairs, stored)
-	var entries []CacheEntry
-	var good []*Quote
-	var needs []need
-	for _, p := range pairs {
-		q := stored[p]
-		if q == nil || !q.FetchedAt.After(notBefore) {
-			needs = append(needs, need{Pair: p, notBefore: notBefore, stored: q, read: true})
-			continue
-		}
-		good = append(good, q)
-		entries = append(entries, s.quoteEntry(q))
-		s.show(q)
+// offer shows a stored quote, and adds it to what is to be cached, if it is still good.
+func (s *Service) offer(entries []CacheEntry, q *Quote) []CacheEntry {
+	if !q.FetchedAt.Add(s.opts.PriceTTL).After(s.opts.Now()) {
+		return entries
 	}
-	tally := telemetry.TallyOf(ctx)
-	tally.Served(telemetry.Database, len(good))
-	// Cached before the flight lands: whoever comes later finds it there, and does not begin anew.
-	s.keep(ctx, entries)
-	for _, q := range good {
-		settle(q.Pair, quoted{quote: q})
-	}
-	if len(needs) > 0 {
-		tally.Served(telemetry.Upstream, len(needs))
-		for p, found := range s.buyQuotes(ctx, needs) {
-			settle(p, found)
-		}
-	}
+	s.show(q)
+	return append(entries, s.quoteEntry(q))
 }
 
 func (s *Service) quoteEntry(q *Quote) CacheEntry {

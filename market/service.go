@@ -20,6 +20,7 @@ type Service struct {
 	currencyList string
 
 	quotes    flight[Pair, quoted]
+	reader    reader
 	gathered  gatherer
 	board     board
 	demand    demand
@@ -102,8 +103,7 @@ func (s *Service) visitStore(ctx context.Context, what string, visit func(contex
 func settleOnPanic[K comparable, V any](s *Service, owned []K, settle func(K, V, error)) {
 	var err error
 	if p := recover(); p != nil {
-		s.opts.Log.Error("panic in detached work", "event", "panic", "panic", p, "stack", string(debug.Stack()))
-		err = fault.New(fault.Internal, "")
+		err = s.panicked(p)
 	}
 	var zero V
 	for _, k := range owned {
@@ -112,6 +112,12 @@ func settleOnPanic[K comparable, V any](s *Service, owned []K, settle func(K, V,
 		}
 		settle(k, zero, err) // does nothing for those that are settled
 	}
+}
+
+// panicked logs a panic and gives what its callers are told.
+func (s *Service) panicked(p any) error {
+	s.opts.Log.Error("panic in detached work", "event", "panic", "panic", p, "stack", string(debug.Stack()))
+	return fault.New(fault.Internal, "")
 }
 
 // ttl is how long an answer about the series is served from the cache.

@@ -13,7 +13,9 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/coingraph/coingraph/fetch/simulator"
 )
@@ -220,6 +222,8 @@ func BenchmarkStored(b *testing.B) {
 	s.log.off = true
 	b.SetParallelism(16)
 	b.ReportAllocs()
+	b.ResetTimer()
+	before := processorTime(b)
 	var next atomic.Int64
 	b.RunParallel(func(pb *testing.PB) {
 		serve := serveWalk(b, s, w)
@@ -227,6 +231,17 @@ func BenchmarkStored(b *testing.B) {
 			serve(int(next.Add(1)))
 		}
 	})
+	b.ReportMetric(float64(processorTime(b)-before)/float64(b.N), "cpu-ns/op")
+}
+
+// processorTime is what this process has used.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // BenchmarkServed asks for the hot walk over loopback, on connections that stay open: what net/http adds.
