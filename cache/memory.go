@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -87,7 +88,7 @@ func (m *Memory) put(e market.CacheEntry, longest time.Duration) {
 // fill keeps a value that was found elsewhere, unless another one has been set since the look-up: that is newer.
 func (m *Memory) fill(key string, value []byte, ttl time.Duration) {
 	if ttl > 0 {
-		m.entries.SetIfAbsent(key, newItem(value, ttl))
+		m.entries.SetIfAbsent(strings.Clone(key), newItem(value, ttl)) // it may be a part of many
 	}
 }
 

@@ -1,5 +1,7 @@
 package market
 
+import "slices"
+
 // asked is a question for several values about assets, some of them perhaps more than once.
 type asked[K comparable, V any] struct {
 	answers  []Answer[V]    // index by index
@@ -19,8 +21,9 @@ func ask[K comparable, V any](all *snapshot, keys []K, id func(*K) *string, name
 	a := &asked[K, V]{
 		answers: make([]Answer[V], len(keys)), last: make(map[K]int, len(keys)), before: make([]int, len(keys)), distinct: make([]K, 0, len(keys)), named: named,
 	}
-	for i, k := range keys {
-		asset := id(&k)
+	keys = slices.Clone(keys)
+	for i := range keys {
+		asset := id(&keys[i])
 		if now := all.canonical(*asset); now != *asset {
 			if a.old == nil {
 				a.old = make(map[int]string)
@@ -31,6 +34,7 @@ func ask[K comparable, V any](all *snapshot, keys []K, id func(*K) *string, name
 			a.answers[i].Err = err
 			continue
 		}
+		k := keys[i]
 		before, again := a.last[k]
 		if !again {
 			a.distinct = append(a.distinct, k)

@@ -171,10 +171,21 @@ func (s *Service) keep(ctx context.Context, entries []CacheEntry) {
 	}
 }
 
+// keysOf are the pairs' cache keys, in one allocation.
 func keysOf(pairs []Pair) []string {
-	keys := make([]string, len(pairs))
+	const apart = len("price:" + ":" + ":latest")
+	size := 0
+	for _, p := range pairs {
+		size += len(p.Asset) + len(p.Currency) + apart
+	}
+	text, ends := make([]byte, 0, size), make([]int, len(pairs))
 	for i, p := range pairs {
-		keys[i] = p.key()
+		text = p.appendKey(text)
+		ends[i] = len(text)
+	}
+	keys, whole, begin := make([]string, len(pairs)), string(text), 0
+	for i, end := range ends {
+		keys[i], begin = whole[begin:end], end
 	}
 	return keys
 }

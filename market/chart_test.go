@@ -221,9 +221,12 @@ func walk(t *testing.T, size int, timestamps Timestamps, columns ...Column) {
 }
 
 func decodeOne(p Pair, b []byte) (*Quote, error) {
-	q, rendered, err := decodeQuote(p.key(), p, b)
-	if q != nil && err == nil && *rendered != *q.read(Asset{}, 0, time.Time{}).render() {
+	q, rendered := new(Quote), new(RenderedPrice)
+	switch there, err := decodeQuote(p.key(), p, b, q, rendered); {
+	case err != nil || !there:
+		return nil, err
+	case *rendered != *q.read(Asset{}, 0, time.Time{}).render():
 		return nil, errors.New("it goes out as something else")
 	}
-	return q, err
+	return q, nil
 }

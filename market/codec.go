@@ -53,8 +53,8 @@ type decoder struct {
 }
 
 // open checks the version and the identity.
-func open(b []byte, version uint16, identity string) *decoder {
-	d := &decoder{b, true}
+func open(b []byte, version uint16, identity string) decoder {
+	d := decoder{b, true}
 	if d.u16() != version || string(d.take(int(d.u16()))) != identity {
 		d.ok = false
 	}
@@ -162,14 +162,14 @@ func encodeQuote(pair Pair, q *Quote) []byte {
 	return e.b
 }
 
-// decodeQuote reads the quote of the pair whose key is given, and the same as it goes out; nil when it is known that there is
-// none.
-func decodeQuote(key string, pair Pair, b []byte) (*Quote, *RenderedPrice, error) {
+// decodeQuote reads the quote of the pair whose key is given, and the same as it goes out. It is false when it is known that there
+// is none.
+func decodeQuote(key string, pair Pair, b []byte, q *Quote, r *RenderedPrice) (there bool, err error) {
 	d := open(b, quoteVersion, key)
 	if d.u16() == 0 {
-		return nil, nil, d.done()
+		return false, d.done()
 	}
-	q := &Quote{Pair: pair, Price: d.f64(), MarketCap: d.f64(), Volume24h: d.f64(), Change24h: d.f64(), LastUpdatedAt: d.time(), FetchedAt: d.time()}
+	*q = Quote{Pair: pair, Price: d.f64(), MarketCap: d.f64(), Volume24h: d.f64(), Change24h: d.f64(), LastUpdatedAt: d.time(), FetchedAt: d.time()}
 	source := d.bytes()
 	var ends [renderedParts]int
 	for i := range ends {
@@ -179,15 +179,15 @@ func decodeQuote(key string, pair Pair, b []byte) (*Quote, *RenderedPrice, error
 	begin := 0
 	for _, end := range ends {
 		if end < begin || end > len(text) {
-			return nil, nil, errCorrupt
+			return false, errCorrupt
 		}
 		begin = end
 	}
-	rendered := parts(text, ends)
-	if q.Source = strings.Trim(rendered.Source, `"`); q.Source != string(source) { // mostly it is the same text
+	r.cut(text, ends)
+	if q.Source = strings.Trim(r.Source, `"`); q.Source != string(source) { // mostly it is the same text
 		q.Source = string(source)
 	}
-	return q, rendered, d.done()
+	return true, d.done()
 }
 
 // reading encodes what charts and metrics have in common.

@@ -89,17 +89,17 @@ func (p *Price) JSON() *RenderedPrice {
 // renderedParts is how many texts a RenderedPrice has.
 const renderedParts = 7
 
-func (p *Price) render() *RenderedPrice { return parts(p.text()) }
+func (p *Price) render() *RenderedPrice {
+	r := new(RenderedPrice)
+	r.cut(p.text())
+	return r
+}
 
-// parts cuts the texts out of one.
-func parts(text string, ends [renderedParts]int) *RenderedPrice {
-	var parts [renderedParts]string
+// cut cuts the texts out of one.
+func (r *RenderedPrice) cut(text string, ends [renderedParts]int) {
 	begin := 0
-	for i, end := range ends {
-		parts[i], begin = text[begin:end], end
-	}
-	return &RenderedPrice{
-		Price: parts[0], MarketCap: parts[1], Volume24h: parts[2], Change24h: parts[3], LastUpdatedAt: parts[4], FetchedAt: parts[5], Source: parts[6],
+	for i, to := range [renderedParts]*string{&r.Price, &r.MarketCap, &r.Volume24h, &r.Change24h, &r.LastUpdatedAt, &r.FetchedAt, &r.Source} {
+		*to, begin = text[begin:ends[i]], ends[i]
 	}
 }
 
@@ -146,17 +146,21 @@ type Answer[T any] struct {
 
 // read makes of a stored quote what clients get.
 func (q Quote) read(asset Asset, ttl time.Duration, now time.Time) *Price {
-	capKnown := q.MarketCap
-	if capKnown == 0 {
-		capKnown = math.NaN()
+	p := &Price{Raw: q}
+	p.read(asset, ttl, now)
+	return p
+}
+
+// read makes of a price's Raw the rest.
+func (p *Price) read(asset Asset, ttl time.Duration, now time.Time) {
+	q := &p.Raw
+	p.Asset, p.Currency, p.Source = asset, q.Currency, q.Source
+	p.Price, p.MarketCap, p.Volume24h, p.Change24h = Number(q.Price), Number(q.MarketCap), Number(q.Volume24h), Number(q.Change24h)
+	if q.MarketCap == 0 {
+		p.MarketCap = Number(math.NaN()) // unknown
 	}
-	freshUntil := q.FetchedAt.Add(ttl)
-	return &Price{
-		Asset: asset, Currency: q.Currency,
-		Price: Number(q.Price), MarketCap: Number(capKnown), Volume24h: Number(q.Volume24h), Change24h: Number(q.Change24h),
-		LastUpdatedAt: q.LastUpdatedAt, FetchedAt: q.FetchedAt, Source: q.Source,
-		Stale: !freshUntil.After(now), FreshUntil: freshUntil, Raw: q,
-	}
+	p.LastUpdatedAt, p.FetchedAt, p.FreshUntil = q.LastUpdatedAt, q.FetchedAt, q.FetchedAt.Add(ttl)
+	p.Stale = !p.FreshUntil.After(now)
 }
 
 // FreshnessInput is what a caller writes of its [Freshness].

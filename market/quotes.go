@@ -9,7 +9,13 @@ import (
 )
 
 // key is the pair's cache key.
-func (p Pair) key() string { return "price:" + p.Asset + ":" + string(p.Currency) + ":latest" }
+func (p Pair) key() string { return string(p.appendKey(nil)) }
+
+func (p Pair) appendKey(b []byte) []byte {
+	b = append(append(b, "price:"...), p.Asset...)
+	b = append(append(b, ':'), p.Currency...)
+	return append(b, ":latest"...)
+}
 
 // quoted is what was found out about a pair: its quote, which is nil when it has none. With an error it is the stored
 // quote that could not be renewed, if there is one.
@@ -55,29 +61,47 @@ func (q *priceQuestion) quoted(p Pair, quote *Quote, err error) {
 	q.answer(p, quote.read(q.all.asset(p.Asset), q.ttl, q.start), nil)
 }
 
+// keptPrice is a price that the cache had, and how it goes out.
+type keptPrice struct {
+	price    Price
+	rendered RenderedPrice
+}
+
+// keptTogether is how many are allocated at once.
+const keptTogether = 32
+
 // take answers what the cache had and gives the pairs it lacked.
 func (q *priceQuestion) take(hits []CacheHit, tally *telemetry.Tally) (absent []Pair) {
+	var room []keptPrice
 	for i, hit := range hits {
 		p := q.distinct[i]
-		if hit.Value != nil {
-			quote, rendered, err := decodeQuote(q.names[i], p, hit.Value)
-			if err == nil && (quote == nil || quote.FetchedAt.After(q.notBefore)) {
-				tally.Served(tierOf(hit), 1)
-				if quote == nil {
-					q.quoted(p, nil, nil)
-					continue
-				}
-				price := quote.read(q.all.asset(p.Asset), q.ttl, q.start)
-				price.Rendered = rendered
-				q.answer(p, price, nil)
-				q.found = append(q.found, price)
-				if q.fresh.MaxAge == 0 && q.start.Sub(quote.FetchedAt) > q.ttl-q.ttl/renewLead {
-					q.ending = append(q.ending, p)
-				}
-				continue
-			}
+		if hit.Value == nil {
+			absent = append(absent, p)
+			continue
 		}
-		absent = append(absent, p)
+		if len(room) == 0 {
+			room = make([]keptPrice, min(len(hits)-i, keptTogether))
+		}
+		kept := &room[0]
+		there, err := decodeQuote(q.names[i], p, hit.Value, &kept.price.Raw, &kept.rendered)
+		price := &kept.price
+		if err != nil || there && !price.Raw.FetchedAt.After(q.notBefore) {
+			absent = append(absent, p)
+			continue
+		}
+		tally.Served(tierOf(hit), 1)
+		if !there {
+			q.quoted(p, nil, nil)
+			continue
+		}
+		room = room[1:]
+		price.read(q.all.asset(p.Asset), q.ttl, q.start)
+		price.Rendered = &kept.rendered
+		q.answer(p, price, nil)
+		q.found = append(q.found, price)
+		if q.fresh.MaxAge == 0 && q.start.Sub(price.FetchedAt) > q.ttl-q.ttl/renewLead {
+			q.ending = append(q.ending, p)
+		}
 	}
 	return absent
 }
