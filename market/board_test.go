@@ -22,15 +22,15 @@ func shownPrice(asset string, c Currency, price float64, fetchedAt time.Time) *P
 	return q.read(Asset{ID: asset, Symbol: "x", Name: "X"}, time.Hour, fetchedAt)
 }
 
-// TestHandPrices: what is on the board and fresh is at hand, whatever stands beside it, and what is used counts as asked for.
-func TestHandPrices(t *testing.T) {
+// TestHandTakes: what is on the board and fresh is at hand, whatever stands beside it, and what is used counts as asked for.
+func TestHandTakes(t *testing.T) {
 	s := newBoard(100)
 	old := t0.Add(-time.Hour)
 	s.board.show([]*Price{shownPrice("a", "usd", 1, t0), shownPrice("a", "eur", 2, t0), shownPrice("b", "usd", 3, t0)}, t0)
 	s.board.show([]*Price{shownPrice("c", "usd", 4, old)}, old)
 	pairs := []Pair{{"a", "eur"}, {"a", "gbp"}, {"c", "usd"}, {"b", "usd"}, {"a", "usd"}, {"a", "usd"}, {"d", "usd"}}
 	found, hand := make([]*Price, len(pairs)), s.AtHand()
-	if lacking := hand.Prices(pairs, found); !slices.Equal(lacking, []int{1, 2, 6}) {
+	if lacking := hand.Take(pairs, found); !slices.Equal(lacking, []int{1, 2, 6}) {
 		t.Errorf("lacking are %v", lacking)
 	}
 	for i, want := range []Number{2, 0, 0, 3, 1, 1, 0} {
@@ -79,7 +79,7 @@ func TestWrittenPrices(t *testing.T) {
 	s.board.show([]*Price{shownPrice("a", "usd", 1, t0)}, t0)
 	find := func() *Price {
 		found := make([]*Price, 1)
-		s.AtHand().Prices([]Pair{{"a", "usd"}}, found)
+		s.AtHand().Take([]Pair{{"a", "usd"}}, found)
 		return found[0]
 	}
 	one, other := new(int), new(int)
@@ -155,7 +155,7 @@ func TestBoardAtOnce(t *testing.T) {
 			for i := range 2000 {
 				pairs := []Pair{{fmt.Sprint("asset-", i%50), "usd"}, {fmt.Sprint("asset-", i%50), "eur"}}
 				found, hand := make([]*Price, 2), s.AtHand()
-				for _, i := range hand.Prices(pairs, found) {
+				for _, i := range hand.Take(pairs, found) {
 					s.board.show([]*Price{shownPrice(pairs[i].Asset, pairs[i].Currency, float64(i+1), t0)}, t0)
 				}
 				for i, p := range found {

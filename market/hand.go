@@ -32,10 +32,10 @@ func (h *Hand) Ready() bool { return h.all != nil }
 // Now is when the answer was begun.
 func (h *Hand) Now() time.Time { return h.now }
 
-// Prices puts into found the pairs' prices that are at hand, fresh by the rule for everybody, index by index, and gives the
+// Take puts into found the pairs' prices that are at hand, fresh by the rule for everybody, index by index, and gives the
 // indices of the others. That a price is not at hand says nothing of whether there is one. Assets must be named by their present
 // ids: an old one is never at hand.
-func (h *Hand) Prices(pairs []Pair, found []*Price) (lacking []int) {
+func (h *Hand) Take(pairs []Pair, found []*Price) (lacking []int) {
 	h.places = slices.Grow(h.places, len(pairs))
 	lead := h.service.opts.PriceTTL / renewLead
 	var asset string
@@ -62,6 +62,20 @@ func (h *Hand) Prices(pairs []Pair, found []*Price) (lacking []int) {
 		h.Until(renewal)
 	}
 	return lacking
+}
+
+// Prices are the prices of all of the pairs, index by index. Where one of them is not at hand it is false, and none is taken.
+func (h *Hand) Prices(pairs []Pair) ([]Answer[*Price], bool) {
+	before, found := *h, make([]*Price, len(pairs))
+	if len(h.Take(pairs, found)) > 0 {
+		*h = before
+		return nil, false
+	}
+	answers := make([]Answer[*Price], len(pairs))
+	for i, p := range found {
+		answers[i].Value = p
+	}
+	return answers, true
 }
 
 // Series are the charts and metrics that the answer has too. They count as asked for already.

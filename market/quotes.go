@@ -138,15 +138,9 @@ func (s *Service) PricesInMemory(ctx context.Context, pairs []Pair, fresh Freshn
 
 // onBoard answers where the board has all of the pairs.
 func (s *Service) onBoard(pairs []Pair) (*Hand, []Answer[*Price], bool) {
-	hand, found := s.AtHand(), make([]*Price, len(pairs))
-	if len(hand.Prices(pairs, found)) > 0 {
-		return nil, nil, false
-	}
-	answers := make([]Answer[*Price], len(pairs))
-	for i, p := range found {
-		answers[i].Value = p
-	}
-	return hand, answers, true
+	hand := s.AtHand()
+	answers, ok := hand.Prices(pairs)
+	return hand, answers, ok
 }
 
 // show puts a quote on the board.

@@ -17,12 +17,13 @@ import (
 	"github.com/coingraph/coingraph/market"
 )
 
-// answers keeps finished answers for whoever asks the same again with the same rights. Only those of compiled operations
-// are kept, whose values are all in memory and fresh by the rule for everybody, and only from the second time on that they
-// are asked for: what is asked once costs no memory. Nothing is spared but the work: each use is charged, counted and logged
-// like any other.
-type answers struct {
-	kept  *otter.Cache[answerKey, *answer]
+// Answers keeps finished answers for whoever asks the same again with the same rights: compiled operations' of GraphQL, and
+// REST's. Only those are kept whose values are all in memory and fresh by the rule for everybody, and only from the second time
+// on that they are asked for: what is asked once costs no memory. Nothing is spared but the work: each use is charged, counted
+// and logged like any other. A nil store keeps nothing.
+type Answers struct {
+	now   func() time.Time
+	kept  *otter.Cache[answerKey, *Answer]
 	seeds [2]maphash.Seed
 	seen  [8192]atomic.Uint64 // what was asked for lately, by a part of its hash
 }
@@ -30,25 +31,25 @@ type answers struct {
 // answerKey is a hash of what was asked and of the caller's rights. What was asked is compared as well.
 type answerKey [2]uint64
 
-// answer is a finished answer.
-type answer struct {
-	body      []byte
-	hand      *market.Hand
-	units     limit.Units
-	fields    []string
-	operation string // for the log
-	value     int    // of its cost
-	limits    QueryLimits
-	current   bool // nothing in it is older than the rule for everybody allows
-	lasting   bool // it may be used again: besides, its prices were at hand
+// Answer is a finished answer. All who use it share it.
+type Answer struct {
+	Body []byte
+	Of   any // what else of it is wanted for using it again: its keeper's own
 
-	asked     []byte // the request as it came
-	variables string // for the log
-	etag      atomic.Pointer[string]
+	made  Made
+	asked []byte // the request; nil: it is not kept
+	etag  atomic.Pointer[string]
 
 	uses     atomic.Int64
 	compress sync.Once
 	gzip     []byte // the body, compressed once; nil: it is not worth it
+}
+
+// Made is what an answer was made of: how long it holds, and what each use of it costs. The zero value is an answer that may not
+// be used again.
+type Made struct {
+	hand  *market.Hand
+	units limit.Units
 }
 
 // What is compressed: answers that are long enough to be worth it, once they have been used so often.
@@ -57,48 +58,66 @@ const (
 	compressUses = 2
 )
 
-// compressed is the body as a gzip file; nil: there is none.
-func (a *answer) compressed() []byte {
-	if len(a.body) < compressFrom || a.uses.Load() < compressUses {
+// Compressed is the body as a gzip file, where one was made: once for all who use it; nil: there is none.
+func (a *Answer) Compressed() []byte {
+	if len(a.Body) < compressFrom || a.uses.Load() < compressUses {
 		return nil
 	}
 	a.compress.Do(func() {
 		var out bytes.Buffer
 		w, err := gzip.NewWriterLevel(&out, gzip.DefaultCompression)
 		if err == nil {
-			_, err = w.Write(a.body)
+			_, err = w.Write(a.Body)
 		}
-		if err == nil && w.Close() == nil && out.Len() < len(a.body) {
+		if err == nil && w.Close() == nil && out.Len() < len(a.Body) {
 			a.gzip = out.Bytes()
 		}
 	})
 	return a.gzip
 }
 
-// cost is what a refusal says of it.
-func (a *answer) cost() map[string]any { return costOf(&work{units: a.units, cost: a.value}, a.limits) }
+// Tag is a validator of the body, made once by the function given.
+func (a *Answer) Tag(of func(body []byte) string) string {
+	if tag := a.etag.Load(); tag != nil {
+		return *tag
+	}
+	tag := of(a.Body)
+	a.etag.Store(&tag)
+	return tag
+}
 
 // answerOverhead is about what an answer costs beside its plain bytes.
 const answerOverhead = 1 << 10
 
-// newAnswers makes a store of so many bytes; nil: nothing is kept.
-func newAnswers(size int64) *answers {
+// NewAnswers makes a store of so many bytes; nil: nothing is kept.
+func NewAnswers(size int64, now func() time.Time) *Answers {
 	if size <= 0 {
 		return nil
 	}
-	return &answers{
+	return &Answers{
+		now:   now,
 		seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
-		kept: otter.Must(&otter.Options[answerKey, *answer]{
+		kept: otter.Must(&otter.Options[answerKey, *Answer]{
 			MaximumWeight: uint64(size),
-			Weigher:       func(_ answerKey, a *answer) uint32 { return uint32(answerOverhead + len(a.body) + len(a.asked)) },
+			Weigher:       func(_ answerKey, a *Answer) uint32 { return uint32(answerOverhead + len(a.Body) + len(a.asked)) },
 		}),
 	}
 }
 
-// key hashes what is asked, by which method, and the caller's role and tier.
-func (s *answers) key(ctx context.Context, method string, asked []byte) answerKey {
+// Asked is what a client asked: a key for what is kept. The zero value is a question whose answer is not kept.
+type Asked struct {
+	text []byte
+	key  answerKey
+}
+
+// Asked reads what is asked: the HTTP method that it came by, and all else that the answer depends on, but the caller's role and
+// tier and the time.
+func (s *Answers) Asked(ctx context.Context, method string, text []byte) Asked {
+	if s == nil {
+		return Asked{}
+	}
 	actor := auth.ActorOf(ctx)
-	var k answerKey
+	asked := Asked{text: text}
 	for i, seed := range s.seeds {
 		var h maphash.Hash
 		h.SetSeed(seed)
@@ -108,99 +127,126 @@ func (s *answers) key(ctx context.Context, method string, asked []byte) answerKe
 		_ = h.WriteByte(0)
 		_, _ = h.WriteString(actor.Tier)
 		_ = h.WriteByte(0)
-		_, _ = h.Write(asked)
-		k[i] = h.Sum64()
+		_, _ = h.Write(text)
+		asked.key[i] = h.Sum64()
 	}
-	return k
+	return asked
 }
 
-// find is the answer to what is asked, if it may be used again.
-func (s *answers) find(key answerKey, asked []byte, now time.Time) *answer {
-	a, ok := s.kept.GetIfPresent(key)
-	if !ok || !bytes.Equal(a.asked, asked) || !a.hand.Usable(now) {
-		return nil
+// find is the answer to what is asked, if it may be used again at the time given; nil: there is none.
+func (s *Answers) find(asked Asked) (a *Answer, now time.Time) {
+	if s == nil || asked.text == nil {
+		return nil, now
 	}
-	return a
+	a, ok := s.kept.GetIfPresent(asked.key)
+	if !ok || !bytes.Equal(a.asked, asked.text) {
+		return nil, now
+	}
+	if now = s.now(); !a.made.hand.Usable(now) {
+		return nil, now
+	}
+	return a, now
 }
 
-// keep keeps an answer whose question was seen before.
-func (s *answers) keep(key answerKey, asked, body []byte, a *answer, variables string) {
-	if !a.lasting || a.hand.Expires().IsZero() {
+// use notes that an answer that was found is given to somebody else.
+func (a *Answer) use(ctx context.Context, now time.Time) {
+	a.made.hand.Again(ctx, now)
+	a.uses.Add(1)
+}
+
+// Keep keeps an answer for the next who asks the same, if it was asked for before: its body, what it was made of, and what else is
+// wanted with it.
+func (s *Answers) Keep(asked Asked, made Made, body []byte, of any) {
+	if s == nil || asked.text == nil || made.hand == nil || made.hand.Expires().IsZero() {
 		return
 	}
-	if seen := &s.seen[key[0]%uint64(len(s.seen))]; seen.Load() != key[1] {
-		seen.Store(key[1])
+	if seen := &s.seen[asked.key[0]%uint64(len(s.seen))]; seen.Load() != asked.key[1] {
+		seen.Store(asked.key[1])
 		return
 	}
-	a.asked, a.body, a.variables = bytes.Clone(asked), bytes.Clone(body), variables
-	s.kept.Set(key, a)
+	s.kept.Set(asked.key, &Answer{Body: bytes.Clone(body), Of: of, made: made, asked: bytes.Clone(asked.text)})
 }
 
-// Asked is what a client asked, as it came: a key for [GraphQL.Again] and [GraphQL.Keep].
-type Asked struct {
-	text []byte
-	key  answerKey
+// Again is the answer that was kept to what is asked, and charges for it. It is nil where there is none, and with an error where
+// it is refused.
+func (r *Resolver) Again(ctx context.Context, asked Asked) (*Answer, error) {
+	a, now := r.Answers.find(asked)
+	if a == nil {
+		return nil, nil //nolint:nilnil // it is made anew then
+	}
+	if err := r.charge(ctx, a.made.units); err != nil {
+		return nil, err
+	}
+	a.use(ctx, now)
+	return a, nil
+}
+
+// operation is what is known of an operation whose answer was written at once.
+type operation struct {
+	label     string // names it in the log
+	variables string // likewise
+	fields    []string
+	cost      int
+	limits    QueryLimits
+	expires   time.Time // when the first of its values is due for renewal; zero: one is older than the rule for everybody allows
 }
 
 // Asked reads what is asked: a body, or a query, and the HTTP method that it came by.
 func (g *GraphQL) Asked(ctx context.Context, method string, text []byte) Asked {
-	if g.answers == nil {
-		return Asked{}
-	}
-	return Asked{text, g.answers.key(ctx, method, text)}
+	return g.resolver.Answers.Asked(ctx, method, text)
 }
 
 // Again answers what was asked before with the answer that was kept, if there is one: it charges for it, and fails like
 // the operation itself where that is refused.
 func (g *GraphQL) Again(ctx context.Context, asked Asked) (result Result, variables string, ok bool) {
-	if g.answers == nil {
-		return result, "", false
-	}
-	now := g.opts.Now()
-	a := g.answers.find(asked.key, asked.text, now)
+	a, now := g.resolver.Answers.find(asked)
 	if a == nil {
 		return result, "", false
 	}
-	if err := g.resolver.charge(ctx, a.units); err != nil {
-		result.Operation, result.cost = a.operation, a.cost()
-		return g.refuse(ctx, result, gqlerror.List{{Err: err}}), a.variables, true
+	of, ok := a.Of.(*operation)
+	if !ok {
+		return result, "", false
 	}
-	observed := g.observeFields(ctx, a.fields)
-	a.hand.Again(ctx, now)
-	a.uses.Add(1)
+	result.Operation = of.label
+	if err := g.resolver.charge(ctx, a.made.units); err != nil {
+		result.cost = costOf(&work{units: a.made.units, cost: of.cost}, of.limits)
+		return g.refuse(ctx, result, gqlerror.List{{Err: err}}), of.variables, true
+	}
+	observed := g.observeFields(ctx, of.fields)
+	a.use(ctx, now)
 	observed()
-	return Result{Body: a.body, Operation: a.operation, answer: a}, a.variables, true
+	result.Body, result.quick, result.kept = a.Body, of, a
+	return result, of.variables, true
 }
 
 // Keep keeps a result for the next who asks the same.
 func (g *GraphQL) Keep(asked Asked, r Result, variables string) {
-	if g.answers != nil && r.answer != nil && r.answer.asked == nil {
-		g.answers.keep(asked.key, asked.text, r.Body, r.answer, variables)
+	if r.quick != nil && r.kept == nil {
+		r.quick.variables = variables
+		g.resolver.Answers.Keep(asked, r.made, r.Body, r.quick)
 	}
 }
 
 // FreshUntil is when the first of the values in the result is due for renewal; zero: that is not known.
 func (r Result) FreshUntil() time.Time {
-	if r.answer == nil || !r.answer.current {
+	if r.quick == nil {
 		return time.Time{}
 	}
-	return r.answer.hand.Expires()
+	return r.quick.expires
 }
 
-// Compressed is the whole answer as a gzip file, where one was made: once for all who use it; nil: there is none.
+// Compressed is the whole answer as a gzip file, where one was made; nil: there is none.
 func (r Result) Compressed() []byte {
-	if r.answer == nil {
+	if r.kept == nil {
 		return nil
 	}
-	return r.answer.compressed()
+	return r.kept.Compressed()
 }
 
-// Tag is a validator of the body, made once by the function given.
+// Tag is a validator of the body, made by the function given.
 func (r Result) Tag(of func(body []byte) string) string {
-	if tag := r.answer.etag.Load(); tag != nil {
-		return *tag
+	if r.kept == nil {
+		return of(r.Body)
 	}
-	tag := of(r.Body)
-	r.answer.etag.Store(&tag)
-	return tag
+	return r.kept.Tag(of)
 }

@@ -27,15 +27,16 @@ type Quoted struct {
 
 // Quotes answers for assets by ids, names or symbols. Words and currencies that are unknown are left out, and of the
 // assets that share a name or a symbol the one with the largest market cap is meant.
-func (r *Resolver) Quotes(ctx context.Context, by market.Naming, words []string, currencies []market.Currency) ([]Quoted, error) {
+func (r *Resolver) Quotes(ctx context.Context, by market.Naming, words []string, currencies []market.Currency) ([]Quoted, Made, error) {
 	words, asked := unique(words), len(currencies)
 	if len(words) > MaxWords {
-		return nil, fault.Invalid(fault.Field{Field: "ids", Message: fmt.Sprintf("must name at most %d assets", MaxWords)})
+		return nil, Made{}, fault.Invalid(fault.Field{Field: "ids", Message: fmt.Sprintf("must name at most %d assets", MaxWords)})
 	}
 	currencies = slices.DeleteFunc(unique(currencies), func(c market.Currency) bool { return r.Market.CheckCurrency("", c) != nil })
+	look := lookAtHand{Resolver: r, hand: r.Market.AtHand()} // before the catalogue is asked: what comes of an older one is not used again
 	candidates, err := r.Market.Candidates(ctx, by, words)
 	if err != nil {
-		return nil, err
+		return nil, Made{}, err
 	}
 	rivals := 0
 	for _, c := range candidates {
@@ -43,12 +44,14 @@ func (r *Resolver) Quotes(ctx context.Context, by market.Naming, words []string,
 			rivals += len(c)
 		}
 	}
-	if err := r.charge(ctx, limit.Units{limit.SimplePrice: max(1, limit.Hundreds(len(words)*asked+rivals))}); err != nil {
-		return nil, err
+	units := limit.Units{limit.SimplePrice: max(1, limit.Hundreds(len(words)*asked+rivals))}
+	if err := r.charge(ctx, units); err != nil {
+		return nil, Made{}, err
 	}
-	chosen, err := r.largest(ctx, candidates)
+	defer look.hand.Use(ctx)
+	chosen, err := look.largest(ctx, candidates)
 	if err != nil {
-		return nil, err
+		return nil, Made{}, err
 	}
 	var quoted []Quoted
 	var pairs []market.Pair
@@ -62,25 +65,43 @@ func (r *Resolver) Quotes(ctx context.Context, by market.Naming, words []string,
 		}
 	}
 	if len(pairs) == 0 {
-		return quoted, nil
+		return quoted, Made{}, nil
 	}
-	for i, answer := range r.Market.Prices(ctx, pairs, market.Freshness{}) {
+	for i, answer := range look.prices(ctx, pairs) {
 		switch {
 		case answer.Err == nil:
 			q := &quoted[i/len(currencies)]
 			q.Prices = append(q.Prices, answer.Value)
 		case !fault.Is(answer.Err, fault.NotFound):
-			return nil, answer.Err
+			return nil, Made{}, answer.Err
 		}
 	}
-	return quoted, nil
+	if look.further {
+		return quoted, Made{}, nil
+	}
+	return quoted, Made{look.hand, units}, nil
+}
+
+// lookAtHand looks up prices at hand, and further where one of them is not.
+type lookAtHand struct {
+	*Resolver
+	hand    *market.Hand
+	further bool // some were not at hand
+}
+
+func (l *lookAtHand) prices(ctx context.Context, pairs []market.Pair) []market.Answer[*market.Price] {
+	if answers, ok := l.hand.Prices(pairs); ok {
+		return answers
+	}
+	l.further = true
+	return l.Market.Prices(ctx, pairs, market.Freshness{})
 }
 
 // largest chooses one asset for each list of candidates, nil for an empty one.
-func (r *Resolver) largest(ctx context.Context, candidates [][]market.Asset) ([]*market.Asset, error) {
+func (l *lookAtHand) largest(ctx context.Context, candidates [][]market.Asset) ([]*market.Asset, error) {
 	chosen := make([]*market.Asset, len(candidates))
-	yardstick := r.Market.Currencies()[0]
-	if r.Market.CheckCurrency("", "usd") == nil {
+	yardstick := l.Market.Currencies()[0]
+	if l.Market.CheckCurrency("", "usd") == nil {
 		yardstick = "usd"
 	}
 	var pairs []market.Pair
@@ -98,7 +119,7 @@ func (r *Resolver) largest(ctx context.Context, candidates [][]market.Asset) ([]
 		return chosen, nil
 	}
 	caps := make(map[string]float64, len(pairs))
-	for i, answer := range r.Market.Prices(ctx, pairs, market.Freshness{}) {
+	for i, answer := range l.prices(ctx, pairs) {
 		switch {
 		case answer.Err == nil:
 			if known := answer.Value.Raw.MarketCap; !math.IsNaN(known) {

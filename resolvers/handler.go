@@ -40,7 +40,6 @@ type GraphQL struct {
 
 	documents documents
 	persisted graphql.Cache[string] // texts of automatic persisted queries by their hash
-	answers   *answers              // nil: none are kept
 }
 
 // GraphQLOptions are the settings of [NewGraphQL].
@@ -50,14 +49,11 @@ type GraphQLOptions struct {
 	OpenIntrospection bool // for everybody; otherwise for admins only
 	Log               *slog.Logger
 	Metrics           *telemetry.Metrics // nil: none are kept
-	AnswerCache       int64              // bytes of finished answers that are kept; 0: none
 }
 
 // NewGraphQL assembles the GraphQL server.
 func NewGraphQL(r *Resolver, o GraphQLOptions) *GraphQL {
-	g := &GraphQL{
-		resolver: r, opts: o, log: o.Log, documents: newDocuments(), persisted: lru.New[string](cachedPersisted), answers: newAnswers(o.AnswerCache),
-	}
+	g := &GraphQL{resolver: r, opts: o, log: o.Log, documents: newDocuments(), persisted: lru.New[string](cachedPersisted)}
 	g.executor = executor.New(graph.NewExecutableSchema(graph.Config{
 		Resolvers:  r,
 		Directives: directives(),
@@ -94,7 +90,9 @@ type Result struct {
 
 	buffer *[]byte // that the body is in, if nobody else has it
 	cost   map[string]any
-	answer *answer // nil: nobody may use it again
+	quick  *operation // of an answer that was written at once
+	made   Made
+	kept   *Answer // that it is; nil: it was made for this
 }
 
 // Do executes an operation. A read-only one may be a query only.

@@ -119,7 +119,13 @@ func (g *GraphQL) quick(ctx context.Context, params *graphql.RawParams, limits Q
 	result.Body = appendCost(result.Body, q, limits)
 	hand.Use(ctx)
 	observed()
-	result.answer = &answer{hand: hand, units: q.Units, fields: doc.fields, operation: doc.label, value: q.Cost, limits: limits, current: look.current, lasting: look.current && len(look.pairs) == 0}
+	result.quick = &operation{label: doc.label, fields: doc.fields, cost: q.Cost, limits: limits}
+	if look.current {
+		result.quick.expires = hand.Expires()
+		if len(look.pairs) == 0 {
+			result.made = Made{hand, q.Units}
+		}
+	}
 	return result, answered
 }
 
@@ -192,7 +198,7 @@ func (l *lookUp) begin(ctx context.Context) {
 	q, service := l.question, l.resolver.Market
 	l.found.Prices = make([]*market.Price, len(q.Pairs))
 	if l.fresh.MaxAge == 0 {
-		l.lacking = l.hand.Prices(q.Pairs, l.found.Prices)
+		l.lacking = l.hand.Take(q.Pairs, l.found.Prices)
 		for _, i := range l.lacking {
 			l.pairs = append(l.pairs, q.Pairs[i])
 		}

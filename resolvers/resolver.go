@@ -29,19 +29,32 @@ type Resolver struct {
 	Keys   *auth.Registry
 	Bill   *bill.Service
 	Jobs   *jobs.Engine
+
+	Answers *Answers // nil: none are kept
 }
 
 // Prices answers for each asset in each currency: asset by asset, currency by currency.
-func (r *Resolver) Prices(ctx context.Context, assets []string, currencies []market.Currency, freshness *market.FreshnessInput) ([]market.Answer[*market.Price], error) {
+func (r *Resolver) Prices(ctx context.Context, assets []string, currencies []market.Currency, freshness *market.FreshnessInput) ([]market.Answer[*market.Price], Made, error) {
 	if err := fault.Invalid(r.checkPrices(assets, currencies, freshness)...); err != nil {
-		return nil, err
+		return nil, Made{}, err
+	}
+	pairs, units := pairsOf(assets, currencies), limit.Units{limit.SimplePrice: limit.Hundreds(len(assets) * len(currencies))}
+	if freshness == nil {
+		hand := r.Market.AtHand()
+		if answers, ok := hand.Prices(pairs); ok {
+			if err := r.charge(ctx, units); err != nil {
+				return nil, Made{}, err
+			}
+			hand.Use(ctx)
+			return answers, Made{hand, units}, nil
+		}
 	}
 	// Begun before it is charged: both go to Redis together. Nothing has been done where the charge is refused.
-	answers := r.Market.BeginPrices(ctx, pairsOf(assets, currencies), r.freshness(ctx, freshness))
-	if err := r.charge(ctx, limit.Units{limit.SimplePrice: limit.Hundreds(len(assets) * len(currencies))}); err != nil {
-		return nil, err
+	answers := r.Market.BeginPrices(ctx, pairs, r.freshness(ctx, freshness))
+	if err := r.charge(ctx, units); err != nil {
+		return nil, Made{}, err
 	}
-	return answers(), nil
+	return answers(), Made{}, nil
 }
 
 func (r *Resolver) prices(ctx context.Context, assets []string, currencies []market.Currency, freshness *market.FreshnessInput) []market.Answer[*market.Price] {
@@ -60,16 +73,25 @@ func pairsOf(assets []string, currencies []market.Currency) []market.Pair {
 }
 
 // Chart answers for one chart.
-func (r *Resolver) Chart(ctx context.Context, req market.ChartRequest, freshness *market.FreshnessInput) (*market.Chart, error) {
+func (r *Resolver) Chart(ctx context.Context, req market.ChartRequest, freshness *market.FreshnessInput) (*market.Chart, Made, error) {
 	if err := fault.Invalid(r.checkChart(req, freshness)...); err != nil {
-		return nil, err
+		return nil, Made{}, err
 	}
-	answers := r.Market.BeginCharts(ctx, []market.ChartRequest{req}, r.freshness(ctx, freshness))
-	if err := r.charge(ctx, limit.Units{limit.MarketChart: 1}); err != nil {
-		return nil, err
+	hand, requests, units := r.Market.AtHand(), []market.ChartRequest{req}, limit.Units{limit.MarketChart: 1}
+	answers := r.Market.BeginCharts(ctx, requests, r.freshness(ctx, freshness))
+	if err := r.charge(ctx, units); err != nil {
+		return nil, Made{}, err
 	}
 	answer := answers()[0]
-	return answer.Value, answer.Err
+	if answer.Err != nil {
+		return nil, Made{}, answer.Err
+	}
+	if _, old := r.Market.RenamedTo(req.Asset); old || freshness != nil || answer.Value.Stale {
+		return answer.Value, Made{}, nil
+	}
+	hand.Series(requests, nil)
+	hand.Until(answer.Value.FreshUntil)
+	return answer.Value, Made{hand, units}, nil
 }
 
 func (r *Resolver) chart(ctx context.Context, req market.ChartRequest, freshness *market.FreshnessInput) (*market.Chart, error) {

@@ -16,6 +16,9 @@ const (
 	csvContent = csvMedia + "; charset=utf-8; header=present"
 )
 
+// rowFormats are the media types of prices and charts.
+var rowFormats = []string{plainJSON, csvMedia, ndjsonMedia}
+
 // formatParameter declares the choice of a format, which outweighs the header Accept.
 var formatParameter = parameter{
 	name: "format", values: wordValues("json", "csv", "ndjson"), example: "json",
@@ -32,7 +35,7 @@ func format(r *http.Request, p *parameters) (string, error) {
 	case "ndjson":
 		return ndjsonMedia, nil
 	}
-	media, ok := preferred(r.Header.Values("Accept"), plainJSON, csvMedia, ndjsonMedia)
+	media, ok := preferred(r.Header["Accept"], rowFormats...)
 	if !ok {
 		return "", fault.New(fault.NotAcceptable, "this endpoint speaks %s, %s and %s", plainJSON, csvMedia, ndjsonMedia)
 	}
@@ -41,7 +44,7 @@ func format(r *http.Request, p *parameters) (string, error) {
 
 // pricesAs renders prices, of which there is at least one, in the media type.
 func pricesAs(media string, prices []*market.Price) rendering {
-	a := rendering{media: media, fetchedAt: prices[0].FetchedAt, vary: []string{"Accept"}}
+	a := rendering{media: media, fetchedAt: prices[0].FetchedAt, vary: byFormat}
 	for _, p := range prices {
 		if p.FetchedAt.Before(a.fetchedAt) {
 			a.fetchedAt = p.FetchedAt
@@ -110,7 +113,7 @@ func appendCell(b []byte, f float64) []byte {
 
 // chartAs renders a chart in the media type.
 func chartAs(media string, chart *market.Chart) rendering {
-	a := rendering{media: media, fetchedAt: chart.FetchedAt, freshUntil: chart.FreshUntil, vary: []string{"Accept"}}
+	a := rendering{media: media, fetchedAt: chart.FetchedAt, freshUntil: chart.FreshUntil, vary: byFormat}
 	prices, marketCaps, volumes := chart.Prices.Texts(), chart.MarketCaps.Texts(), chart.Volumes.Texts()
 	switch media {
 	case csvMedia:

@@ -161,7 +161,7 @@ func (h *Handler) writeAnswer(w http.ResponseWriter, r *http.Request, media stri
 	}
 	if until := result.FreshUntil(); r.Method != http.MethodPost && !until.IsZero() {
 		_ = h.data(w, r, rendering{
-			media: contentTypes[media], body: body, freshUntil: until, vary: []string{"Accept", "Accept-Encoding"}, etag: result.Tag(entityTag), encoding: encoding,
+			media: contentTypes[media], body: body, freshUntil: until, vary: byFormat + ", Accept-Encoding", etag: result.Tag(entityTag), encoding: encoding,
 		})
 		return
 	}

@@ -13,7 +13,7 @@ import (
 // first; of a range the first offered; the first offered where it says nothing. false: it takes none of them.
 // https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1
 func preferred(accept []string, offered ...string) (string, bool) {
-	if len(accept) == 0 {
+	if len(accept) == 0 || len(accept) == 1 && (accept[0] == "*/*" || accept[0] == offered[0]) {
 		return offered[0], true
 	}
 	best, bestQ := "", 0.0
@@ -50,4 +50,15 @@ func within(media string, offered []string) string {
 }
 
 // compressed compresses what the handler answers, with zstd or gzip, for clients that ask for it.
-func compressed(next http.Handler) http.Handler { return gzhttp.GzipHandler(next) }
+func compressed(next http.Handler) http.Handler {
+	compressing := gzhttp.GzipHandler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.Header["Accept-Encoding"]) > 0 {
+			compressing.ServeHTTP(w, r)
+			return
+		}
+		header := w.Header()
+		header["Vary"] = append(header["Vary"], "Accept-Encoding") // as it says to others
+		next.ServeHTTP(w, r)
+	})
+}

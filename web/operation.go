@@ -10,6 +10,7 @@ import (
 
 	"github.com/coingraph/coingraph/auth"
 	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/resolvers"
 	"github.com/coingraph/coingraph/web/openapi"
 )
 
@@ -24,6 +25,7 @@ type operation struct {
 	access       access
 	parameters   []parameter
 	closed       bool // a parameter that is not declared is refused; else it is ignored
+	reused       bool // what it answers may be kept for whoever asks the same again
 	answers      []answer
 	faults       []fault.Kind // beside those that its access and its parameters bring
 	form         *errorForm   // of its errors; nil: problems
@@ -100,6 +102,7 @@ func (e *errorForm) statusOf(k fault.Kind) int {
 
 // handler serves the operation: who asks and what is asked are checked before it runs.
 func (h *Handler) handler(op *operation) http.HandlerFunc {
+	formats := slices.ContainsFunc(op.parameters, func(p parameter) bool { return p.name == formatParameter.name })
 	return h.handle(func(w http.ResponseWriter, r *http.Request) error {
 		if op.access.admin {
 			if err := auth.Require(r.Context(), auth.Admin); err != nil {
@@ -109,10 +112,18 @@ func (h *Handler) handler(op *operation) http.HandlerFunc {
 		if op.ownReading {
 			return op.serve(w, r, nil)
 		}
+		var asked resolvers.Asked
+		if op.reused {
+			asked = h.asked(r, op, formats)
+			if done, err := h.again(w, r, asked); done || err != nil {
+				return err
+			}
+		}
 		p, err := op.read(r)
 		if err != nil {
 			return err
 		}
+		p.asked = asked
 		return op.serve(w, r, p)
 	})
 }

@@ -34,7 +34,7 @@ var rated = []string{"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"
 
 func (h *Handler) simplePriceOperation() *operation {
 	return &operation{
-		method: http.MethodGet, path: "/simple_price", id: "simplePrice", tag: tagPrices, access: h.keyed(),
+		method: http.MethodGet, path: "/simple_price", id: "simplePrice", tag: tagPrices, access: h.keyed(), reused: true,
 		summary: "Current prices",
 		description: "The current price, market capitalisation, 24 h volume and 24 h change of each asset in each currency.\n\n" +
 			"An unknown asset or a pair without a price is an error that names it: there is never half an answer. " +
@@ -66,7 +66,7 @@ func (h *Handler) simplePriceOperation() *operation {
 
 func (h *Handler) marketChartOperation() *operation {
 	return &operation{
-		method: http.MethodGet, path: "/market_chart", id: "marketChart", tag: tagPrices, access: h.keyed(),
+		method: http.MethodGet, path: "/market_chart", id: "marketChart", tag: tagPrices, access: h.keyed(), reused: true,
 		summary: "The history of one asset",
 		description: "Price, market capitalisation and 24 h volume on a regular grid in UTC, as columns: the `days` newest daily points, or 24 hourly " +
 			"points for each day. Fewer points than asked come only where there are no more, and `coverage` says why.\n\n" +

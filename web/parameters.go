@@ -9,6 +9,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/coingraph/coingraph/fault"
+	"github.com/coingraph/coingraph/resolvers"
 )
 
 const mustBeOnce = "must be given once"
@@ -19,6 +20,7 @@ type parameters struct {
 	bad       []fault.Field
 	op        *operation // what declares them, and its arguments in their order
 	arguments []argument
+	asked     resolvers.Asked // a key for what is kept
 }
 
 func parse(r *http.Request) (*parameters, error) {

@@ -24,7 +24,7 @@ func (h *Handler) simplePrice(w http.ResponseWriter, r *http.Request, p *paramet
 	if err != nil {
 		return err
 	}
-	answers, err := h.opts.Resolver.Prices(r.Context(), p.list("assets"), currenciesOf(p.list("currencies")), freshnessOf(p))
+	answers, made, err := h.opts.Resolver.Prices(r.Context(), p.list("assets"), currenciesOf(p.list("currencies")), freshnessOf(p))
 	if err != nil {
 		return err
 	}
@@ -32,7 +32,7 @@ func (h *Handler) simplePrice(w http.ResponseWriter, r *http.Request, p *paramet
 	if err != nil {
 		return err
 	}
-	return h.data(w, r, pricesAs(media, prices))
+	return h.dataFor(w, r, p, made, pricesAs(media, prices))
 }
 
 // whole is all of the prices, or the fault that keeps some of them away: REST never gives half an answer. A provider's
@@ -135,11 +135,11 @@ func (h *Handler) marketChart(w http.ResponseWriter, r *http.Request, p *paramet
 	req.Asset = p.text("asset")
 	req.Currency, _ = market.ParseCurrency(p.text("currency"))
 	req.Interval, _ = market.ParseInterval(p.text("interval"))
-	chart, err := h.opts.Resolver.Chart(r.Context(), req, freshnessOf(p))
+	chart, made, err := h.opts.Resolver.Chart(r.Context(), req, freshnessOf(p))
 	if err != nil {
 		return err
 	}
-	return h.data(w, r, chartAs(media, chart))
+	return h.dataFor(w, r, p, made, chartAs(media, chart))
 }
 
 // appendChart appends a chart's object. Its columns are texts already, and as large as the body.
@@ -195,9 +195,26 @@ type rendering struct {
 	body       []byte
 	fetchedAt  time.Time // zero: nobody was asked for it
 	freshUntil time.Time // when the first of what is in it expires
-	vary       []string  // the request headers that it depends on, beside those of credentials
+	vary       vary      // the request headers that it depends on
 	etag       string    // the body's; "": it is made
 	encoding   []string  // of the body; nil: it is plain
+}
+
+// vary is a value of the header Vary: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.5
+type vary string
+
+// The request headers that answers with data depend on, beside what the middleware adds.
+const (
+	byCaller vary = "X-API-Key, Authorization"
+	byFormat vary = byCaller + ", Accept"
+)
+
+// with is the value in one line, with what the middleware has put there.
+func (v vary) with(others []string) string {
+	if len(others) == 1 && others[0] == "Accept-Encoding" { // as nearly always
+		return string(v) + ", Accept-Encoding"
+	}
+	return strings.Join(append([]string{string(v)}, others...), ", ")
 }
 
 // data answers with a body that may be kept until it expires, by the caller alone: https://www.rfc-editor.org/rfc/rfc9111
@@ -207,24 +224,28 @@ func (h *Handler) data(w http.ResponseWriter, r *http.Request, a rendering) erro
 		etag = entityTag(a.body)
 	}
 	left := max(0, int(math.Floor(a.freshUntil.Sub(now).Seconds())))
-	header := w.Header()
-	header.Set("Cache-Control", "private, max-age="+strconv.Itoa(left))
-	if !a.fetchedAt.IsZero() {
-		header.Set("Age", strconv.Itoa(max(0, int(now.Sub(a.fetchedAt).Seconds()))))
+	header, values := w.Header(), make([]string, 0, 6) // of which each header has its own part
+	set := func(name, value string) {
+		n := len(values)
+		values = append(values, value)
+		header[name] = values[n : n+1 : n+1]
 	}
-	header.Set("ETag", etag)
-	// In one line, with what the middleware has put there.
-	header.Set("Vary", strings.Join(slices.Concat([]string{"X-API-Key", "Authorization"}, a.vary, header.Values("Vary")), ", "))
+	set("Cache-Control", "private, max-age="+strconv.Itoa(left))
+	if !a.fetchedAt.IsZero() {
+		set("Age", strconv.Itoa(max(0, int(now.Sub(a.fetchedAt).Seconds()))))
+	}
+	set("Etag", etag)
+	set("Vary", a.vary.with(header["Vary"]))
 	h.rateHeaders(w, r)
-	if matches(r.Header.Values("If-None-Match"), etag) {
+	if matches(r.Header["If-None-Match"], etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
 	if a.encoding != nil {
 		header["Content-Encoding"] = a.encoding
 	}
-	header.Set("Content-Type", a.media)
-	header.Set("Content-Length", strconv.Itoa(len(a.body)))
+	set("Content-Type", a.media)
+	set("Content-Length", strconv.Itoa(len(a.body)))
 	_ = cork.Write(r.Context(), w, a.body)
 	return nil
 }

@@ -19,6 +19,9 @@ const geckoPath = "/api/v3"
 var (
 	geckoHeaders    = []string{"x-cg-demo-api-key", "x-cg-pro-api-key"}
 	geckoParameters = []string{"x_cg_demo_api_key", "x_cg_pro_api_key"}
+
+	geckoHeaderNames = [...]string{http.CanonicalHeaderKey(geckoHeaders[0]), http.CanonicalHeaderKey(geckoHeaders[1])}
+	byGeckoCaller    = byCaller + vary(", "+geckoHeaders[0]+", "+geckoHeaders[1])
 )
 
 // speaksGecko tells whether a request is one to CoinGecko's API.
@@ -42,15 +45,28 @@ func (h *Handler) identifyGecko(next http.Handler) http.Handler {
 
 // geckoKeys are all the keys that a request shows.
 func geckoKeys(r *http.Request) []string {
-	keys := slices.Clone(r.Header.Values("X-API-Key"))
-	for _, name := range geckoHeaders {
-		keys = append(keys, r.Header.Values(name)...)
+	keys := slices.Clip(r.Header["X-Api-Key"])
+	for _, name := range geckoHeaderNames {
+		keys = append(keys, r.Header[name]...)
 	}
-	query := r.URL.Query()
-	for _, name := range geckoParameters {
-		keys = append(keys, query[name]...)
+	if mayName(r.URL.RawQuery, geckoParameters) {
+		query := r.URL.Query()
+		for _, name := range geckoParameters {
+			keys = append(keys, query[name]...)
+		}
 	}
 	return keys
+}
+
+// mayName tells whether a query has one of the parameters, or one that is spelt so that it takes parsing to know.
+func mayName(query string, names []string) bool {
+	for part := range strings.SplitSeq(query, "&") {
+		name, _, _ := strings.Cut(part, "=")
+		if slices.Contains(names, name) || strings.ContainsAny(name, "%+") {
+			return true
+		}
+	}
+	return false
 }
 
 // trimGeckoPath takes a slash at the end of a path for none, as CoinGecko does.
@@ -102,6 +118,6 @@ func (h *Handler) geckoOperation(path, id, summary, description string) *operati
 
 // geckoRendering is an answer in JSON, whose caches must tell the keys apart.
 func geckoRendering(a rendering) rendering {
-	a.media, a.vary = plainJSON+"; charset=utf-8", append(a.vary, geckoHeaders...)
+	a.media, a.vary = plainJSON+"; charset=utf-8", byGeckoCaller
 	return a
 }

@@ -41,13 +41,13 @@ func (h *Handler) geckoSimplePrice() *operation {
 		}},
 	}}
 	op.faults = slices.DeleteFunc(slices.Clone(upstreamFaults), func(k fault.Kind) bool { return k == fault.NotFound })
-	op.serve = h.serveGeckoPrices
+	op.reused, op.serve = true, h.serveGeckoPrices
 	return op
 }
 
 func (h *Handler) serveGeckoPrices(w http.ResponseWriter, r *http.Request, p *parameters) error {
 	by, list := selected(p)
-	quoted, err := h.opts.Resolver.Quotes(r.Context(), by, list, currenciesOf(words(p, "vs_currencies")))
+	quoted, made, err := h.opts.Resolver.Quotes(r.Context(), by, list, currenciesOf(words(p, "vs_currencies")))
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (h *Handler) serveGeckoPrices(w http.ResponseWriter, r *http.Request, p *pa
 		}
 	}
 	a.body = append(a.body, '}')
-	return h.data(w, r, geckoRendering(a))
+	return h.dataFor(w, r, p, made, geckoRendering(a))
 }
 
 // geckoFields24h is what an asset's object has in it.

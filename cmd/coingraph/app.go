@@ -125,12 +125,12 @@ func Open(cfg config.Config, o AppOptions) (_ *App, err error) {
 	}
 	resolver := &resolvers.Resolver{
 		Market: a.market, Log: audit.NewLog(a.store, a.observed.sink), Meter: meter, Keys: a.keys, Bill: bill.NewService(a.ledger, a.source.Quotas), Jobs: a.jobs,
+		Answers: resolvers.NewAnswers(cfg.AnswerCache, o.Now),
 	}
 	a.handler = web.New(web.Options{
 		Resolver: resolver,
 		GraphQL: resolvers.NewGraphQL(resolver, resolvers.GraphQLOptions{
 			OpenIntrospection: cfg.Env == config.Dev, Limits: queryLimitsOf(cfg.QueryLimits), Now: o.Now, Log: o.Log, Metrics: a.observed.metrics,
-			AnswerCache: cfg.AnswerCache,
 		}),
 		Callers: callers, Strangers: web.NewAddressLimit(cfg.AddressLimit.Max, cfg.AddressLimit.Per),
 		Sink: a.observed.sink, Log: o.Log, Metrics: a.observed.metrics, Traces: o.Traces, MetricsPage: a.metricsPage(), OpenMetrics: cfg.Env == config.Dev,
