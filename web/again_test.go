@@ -17,17 +17,17 @@ func TestNoKeyIsKept(t *testing.T) {
 	h := described(t)
 	h.opts.Resolver.Answers = resolvers.NewAnswers(1<<20, time.Now)
 	for target, want := range map[string]bool{
-		"/api/v3/simple/price?ids=bitcoin&vs_currencies=usd":                             true,
-		"/api/v3/simple/price?ids=bitcoin&vs_currencies=":                                true,
-		"/api/v3/simple/price?ids=bitcoin&vs_currencies=usd&x_cg_demo_api_key=secret":    false,
-		"/api/v3/simple/price?ids=bitcoin&vs_currencies=usd&x_cg_pro_api_key=secret":     false,
-		"/api/v3/simple/price?ids=bitcoin&vs_currencies=usd&x%5Fcg_demo_api_key=secret":  false,
-		"/api/v3/simple/price?ids=bitcoin&vs_currencies=usd&api_key=secret":              false,
-		"/api/v3/simple/price?ids=bitcoin&vs_currencies=usd&secret":                      false,
-		"/api/v3/simple/price?ids=bitcoin&vs_currencies=usd&&":                           false,
-		"/api/v3/simple/price?%69ds=bitcoin&vs_currencies=usd":                           false,
-		"/api/v3/simple%2Fprice?ids=bitcoin&vs_currencies=usd":                           false,
-		"/api/v3/simple/price":                                                           false,
+		"/api/v3/simple/price?ids=bitcoin&vs_currencies=usd":                            true,
+		"/api/v3/simple/price?ids=bitcoin&vs_currencies=":                               true,
+		"/api/v3/simple/price?ids=bitcoin&vs_currencies=usd&x_cg_demo_api_key=secret":   false,
+		"/api/v3/simple/price?ids=bitcoin&vs_currencies=usd&x_cg_pro_api_key=secret":    false,
+		"/api/v3/simple/price?ids=bitcoin&vs_currencies=usd&x%5Fcg_demo_api_key=secret": false,
+		"/api/v3/simple/price?ids=bitcoin&vs_currencies=usd&api_key=secret":             false,
+		"/api/v3/simple/price?ids=bitcoin&vs_currencies=usd&secret":                     false,
+		"/api/v3/simple/price?ids=bitcoin&vs_currencies=usd&&":                          false,
+		"/api/v3/simple/price?%69ds=bitcoin&vs_currencies=usd":                          false,
+		"/api/v3/simple%2Fprice?ids=bitcoin&vs_currencies=usd":                          false,
+		"/api/v3/simple/price": false,
 		"/api/v3/simple/price?ids=bitcoin&vs_currencies=usd&include_last_updated_at=yes": true,
 	} {
 		asked := h.asked(httptest.NewRequest(http.MethodGet, target, nil), h.geckoSimplePrice(), false)

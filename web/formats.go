@@ -50,7 +50,7 @@ func pricesAs(media string, prices []*market.Price) rendering {
 			a.fetchedAt = p.FetchedAt
 		}
 	}
-	a.body, a.freshUntil = appendPrices(nil, prices)
+	a.body, a.freshUntil = appendPrices(make([]byte, 0, priceWidth*len(prices)), prices)
 	switch media {
 	case csvMedia:
 		a.media, a.body = csvContent, []byte("asset,currency,price,market_cap,volume_24h,change_24h,last_updated_at,fetched_at,source,stale\n")
@@ -70,6 +70,9 @@ func pricesAs(media string, prices []*market.Price) rendering {
 	}
 	return a
 }
+
+// priceWidth is about how many bytes a price has.
+const priceWidth = 288
 
 // once has each pair once, where it is asked for first.
 func once(prices []*market.Price) []*market.Price {

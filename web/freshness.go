@@ -25,16 +25,16 @@ func secondsValues() values {
 
 // freshnessOf is the age of data that the caller consents to; nil: the rule for everybody.
 func freshnessOf(p *parameters) *market.FreshnessInput {
-	seconds := func(name string) *int {
-		n, err := strconv.Atoi(p.text(name))
+	maxAge, staleIfError := p.text("max_age"), p.text("stale_if_error")
+	if maxAge == "" && staleIfError == "" {
+		return nil
+	}
+	seconds := func(text string) *int {
+		n, err := strconv.Atoi(text)
 		if err != nil {
 			return nil // absent: what is no number was refused
 		}
 		return &n
 	}
-	in := market.FreshnessInput{MaxAgeSeconds: seconds("max_age"), StaleIfErrorSeconds: seconds("stale_if_error")}
-	if in == (market.FreshnessInput{}) {
-		return nil
-	}
-	return &in
+	return &market.FreshnessInput{MaxAgeSeconds: seconds(maxAge), StaleIfErrorSeconds: seconds(staleIfError)}
 }

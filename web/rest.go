@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -114,7 +115,16 @@ func appendPriceMembers(b []byte, p *market.Price) []byte {
 	return strconv.AppendBool(b, p.Stale)
 }
 
-func appendString(b []byte, s string) []byte { return appendJSON(b, s) }
+// appendString appends a text as encoding/json writes it. Of ids and currencies nearly none has a character that is escaped.
+func appendString(b []byte, s string) []byte {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < ' ', c >= utf8.RuneSelf, c == '"', c == '\\', c == '<', c == '>', c == '&', c == 0x7f:
+			return appendJSON(b, s)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
+}
 
 // appendJSON appends what always encodes.
 func appendJSON(b []byte, v any) []byte {
@@ -253,8 +263,11 @@ func (h *Handler) data(w http.ResponseWriter, r *http.Request, a rendering) erro
 // entityTag is the ETag of a body. It is a weak one, because the same body may go out compressed. It tells the versions of one
 // resource apart for one client; nothing has to resist who would make two of the same.
 func entityTag(body []byte) string {
-	sum := binary.BigEndian.AppendUint64(nil, xxhash.Sum64(body))
-	return `W/"` + strconv.FormatInt(int64(len(body)), 36) + "-" + base64.RawURLEncoding.EncodeToString(sum) + `"`
+	var sum [8]byte
+	binary.BigEndian.PutUint64(sum[:], xxhash.Sum64(body))
+	tag := append(make([]byte, 0, 32), `W/"`...)
+	tag = append(strconv.AppendInt(tag, int64(len(body)), 36), '-')
+	return string(append(base64.RawURLEncoding.AppendEncode(tag, sum[:]), '"'))
 }
 
 // matches compares weakly, as If-None-Match asks: https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2

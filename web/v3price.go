@@ -56,7 +56,7 @@ func (h *Handler) serveGeckoPrices(w http.ResponseWriter, r *http.Request, p *pa
 		marketCap: flag(p, "include_market_cap"), volume: flag(p, "include_24hr_vol"), change: flag(p, "include_24hr_change"),
 		updated: flag(p, "include_last_updated_at"), precision: precision(p, gecko.Auto),
 	}
-	a := rendering{freshUntil: h.now(), body: []byte{'{'}}
+	a := rendering{freshUntil: h.now(), body: append(make([]byte, 0, 256), '{')}
 	first := true
 	for i := range quoted {
 		if i > 0 {

@@ -89,8 +89,12 @@ func unprintable(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }
 
 // words are the elements of a list, without the blanks around them, each once.
 func words(p *parameters, name string) []string {
-	var out []string
-	for _, w := range p.list(name) {
+	list := p.list(name)
+	if len(list) == 0 {
+		return nil
+	}
+	out := make([]string, 0, len(list))
+	for _, w := range list {
 		if w = strings.TrimSpace(w); w != "" && !slices.Contains(out, w) {
 			out = append(out, w)
 		}
