@@ -263,7 +263,7 @@ func freshnessVars() []variable {
 		{
 			name: "ANSWER_CACHE", def: always("12MiB"),
 			value: into(sizeOrNone, func(c *Config) *int64 { return &c.AnswerCache }),
-			doc: "How much memory finished answers are kept in, for the same operation by a caller with the same rights, until the first of the values inside is due for renewal. " +
+			doc: "How much memory finished answers are kept in, for the same operation or GET of prices or a chart by a caller with the same rights, until the first of the values inside is due for renewal. " +
 				"They are measured, charged and logged like any. 0: none are kept.",
 		},
 		{

@@ -79,6 +79,7 @@ func restQuestions() []restQuestion {
 
 		get(chart), get(chart + "&format=csv"), with(get(chart), "Accept", "application/x-ndjson"), get(chart + "&interval=hourly&currency=eur"),
 		with(as(get(chart), http.MethodGet, adminKey), "Accept-Encoding", "gzip"), get(chart + "&max_age=600"), get("/market_chart?asset=no-such-asset&days=1"), get("/market_chart?asset=bitcoin&days=0"),
+		get("/simple_price?assets=old-tether"), get("/simple_price?assets=tether,old-tether&format=csv"), get(gecko + "&ids=tether,old-tether"), get("/market_chart?asset=old-tether&days=30"),
 		get("/api/v3/coins/bitcoin/market_chart?vs_currency=usd&days=30"),
 	}
 }
@@ -131,6 +132,25 @@ func decompressed(t *testing.T, encoding, body string) string {
 	return string(text)
 }
 
+// rename has the server know an asset by an old id too.
+func (s *server) rename(old, now string, at time.Time) {
+	s.t.Helper()
+	list, err := s.app.market.Catalogue(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	assets := slices.Clone(list.Assets)
+	i := slices.IndexFunc(assets, func(a market.Asset) bool { return a.ID == now })
+	assets[i].Contracts = "ethereum:0x1"
+	gone := market.Asset{ID: old, Symbol: "old", Name: "Old", Contracts: assets[i].Contracts}
+	for n, assets := range [][]market.Asset{append(slices.Clip(assets), gone), assets} {
+		if err := s.app.store.SaveCatalogue(s.t.Context(), assets, at.Add(time.Duration(n+1)*time.Millisecond)); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.restart()
+}
+
 // lines are what the log says of requests, but what differs between any two.
 func (s *server) lines() []string {
 	s.t.Helper()
@@ -176,9 +196,11 @@ func TestReusedAnswersAreThoseMadeAnew(t *testing.T) {
 	clock := new(wall)
 	clock.set(time.March, 10, 12, 30)
 	begin := func(answers string) *server {
-		return startOn(t, simulator.Options{Now: clock.Now}, map[string]string{
+		s := startOn(t, simulator.Options{Now: clock.Now}, map[string]string{
 			"PRICE_TTL": "32s", "ANSWER_CACHE": answers, "ANONYMOUS_TIER": "standard", "RATE_LIMITS": "public/*=1000000,standard/*=9,admin/*=1000000", "CORS_ORIGINS": "https://example.com",
 		})
+		s.rename("old-tether", "tether", clock.Now())
+		return s
 	}
 	reusing, anew := begin("12MiB"), begin("0")
 	questions := restQuestions()
