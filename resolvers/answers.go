@@ -203,10 +203,7 @@ func (g *GraphQL) Again(ctx context.Context, asked Asked) (result Result, variab
 	if a == nil {
 		return result, "", false
 	}
-	of, ok := a.Of.(*operation)
-	if !ok {
-		return result, "", false
-	}
+	of := a.Of.(*operation)
 	result.Operation = of.label
 	if err := g.resolver.charge(ctx, a.made.units); err != nil {
 		result.cost = costOf(&work{units: a.made.units, cost: of.cost}, of.limits)
