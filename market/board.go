@@ -100,8 +100,17 @@ func (at *boardPlace) touch(now time.Time, sampled bool) {
 // touch notes that the pairs are asked for.
 func (b *board) touch(pairs []Pair, now time.Time) {
 	counts := sampled()
+	var asset string
+	var of []boardPlaced // its places
 	for _, p := range pairs {
-		b.place(p, now).touch(now, counts)
+		if p.Asset != asset {
+			asset, of = p.Asset, b.of(p.Asset)
+		}
+		at := in(of, p.Currency)
+		if at == nil {
+			at = b.place(p, now)
+		}
+		at.touch(now, counts)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/coingraph/coingraph/fault"
@@ -173,19 +174,21 @@ func (s *Service) keep(ctx context.Context, entries []CacheEntry) {
 
 // keysOf are the pairs' cache keys, in one allocation.
 func keysOf(pairs []Pair) []string {
-	const apart = len("price:" + ":" + ":latest")
 	size := 0
 	for _, p := range pairs {
-		size += len(p.Asset) + len(p.Currency) + apart
+		for _, part := range p.keyParts() {
+			size += len(part)
+		}
 	}
-	text, ends := make([]byte, 0, size), make([]int, len(pairs))
+	var text strings.Builder
+	text.Grow(size)
+	keys := make([]string, len(pairs))
 	for i, p := range pairs {
-		text = p.appendKey(text)
-		ends[i] = len(text)
-	}
-	keys, whole, begin := make([]string, len(pairs)), string(text), 0
-	for i, end := range ends {
-		keys[i], begin = whole[begin:end], end
+		begin := text.Len()
+		for _, part := range p.keyParts() {
+			text.WriteString(part)
+		}
+		keys[i] = text.String()[begin:]
 	}
 	return keys
 }

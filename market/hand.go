@@ -36,6 +36,13 @@ func (h *Hand) Now() time.Time { return h.now }
 // indices of the others. That a price is not at hand says nothing of whether there is one. Assets must be named by their present
 // ids: an old one is never at hand.
 func (h *Hand) Take(pairs []Pair, found []*Price) (lacking []int) {
+	if h.service.board.prices == 0 { // none ever is
+		lacking = make([]int, len(pairs))
+		for i := range lacking {
+			lacking[i] = i
+		}
+		return lacking
+	}
 	h.places = slices.Grow(h.places, len(pairs))
 	lead := h.service.opts.PriceTTL / renewLead
 	var asset string

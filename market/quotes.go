@@ -2,6 +2,7 @@ package market
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/coingraph/coingraph/fault"
@@ -9,12 +10,13 @@ import (
 )
 
 // key is the pair's cache key.
-func (p Pair) key() string { return string(p.appendKey(nil)) }
+func (p Pair) key() string {
+	parts := p.keyParts()
+	return strings.Join(parts[:], "")
+}
 
-func (p Pair) appendKey(b []byte) []byte {
-	b = append(append(b, "price:"...), p.Asset...)
-	b = append(append(b, ':'), p.Currency...)
-	return append(b, ":latest"...)
+func (p Pair) keyParts() [5]string {
+	return [...]string{"price:", p.Asset, ":", string(p.Currency), ":latest"}
 }
 
 // quoted is what was found out about a pair: its quote, which is nil when it has none. With an error it is the stored
@@ -157,17 +159,18 @@ func (s *Service) show(q *Quote) {
 // Prices answers for the pairs, index by index. A pair may occur more than once. The errors are faults: NotFound for an
 // asset or a pair that does not exist, an upstream kind where the price could not be fetched, and the context's error.
 func (s *Service) Prices(ctx context.Context, pairs []Pair, fresh Freshness) []Answer[*Price] {
+	if fresh.MaxAge == 0 {
+		if hand, answers, ok := s.onBoard(pairs); ok {
+			hand.Use(ctx)
+			return answers
+		}
+	}
 	return s.BeginPrices(ctx, pairs, fresh)()
 }
 
 // BeginPrices begins what [Service.Prices] does, for a caller who has something else to ask Redis before it waits: both go
-// there together. Nothing counts as asked for until it waits.
+// there together. Nothing counts as asked for until it waits. It does not look at what is at hand: that is done already.
 func (s *Service) BeginPrices(ctx context.Context, pairs []Pair, fresh Freshness) (wait func() []Answer[*Price]) {
-	if fresh.MaxAge == 0 {
-		if hand, answers, ok := s.onBoard(pairs); ok {
-			return func() []Answer[*Price] { hand.Use(ctx); return answers }
-		}
-	}
 	all, err := s.snapshot(ctx)
 	if err != nil {
 		return func() []Answer[*Price] { return failed[*Price](len(pairs), err) }

@@ -94,7 +94,7 @@ func (l *lookAtHand) prices(ctx context.Context, pairs []market.Pair) []market.A
 		return answers
 	}
 	l.further = true
-	return l.Market.Prices(ctx, pairs, market.Freshness{})
+	return l.Market.BeginPrices(ctx, pairs, market.Freshness{})()
 }
 
 // largest chooses one asset for each list of candidates, nil for an empty one.

@@ -199,11 +199,14 @@ func (l *lookUp) begin(ctx context.Context) {
 	l.found.Prices = make([]*market.Price, len(q.Pairs))
 	if l.fresh.MaxAge == 0 {
 		l.lacking = l.hand.Take(q.Pairs, l.found.Prices)
-		for _, i := range l.lacking {
-			l.pairs = append(l.pairs, q.Pairs[i])
+	}
+	if l.fresh.MaxAge > 0 || len(l.lacking) == len(q.Pairs) {
+		l.pairs, l.lacking = q.Pairs, nil
+	} else if len(l.lacking) > 0 {
+		l.pairs = make([]market.Pair, len(l.lacking))
+		for i, at := range l.lacking {
+			l.pairs[i] = q.Pairs[at]
 		}
-	} else {
-		l.pairs = q.Pairs
 	}
 	l.current = q.Freshness == nil
 	if len(l.pairs) > 0 {
