@@ -3,6 +3,8 @@ package limit
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -30,7 +32,7 @@ type call struct {
 }
 
 // once is a command that the client must not send again on its own when an answer fails to come.
-type once struct{ *redis.IntSliceCmd }
+type once struct{ *redis.StringCmd }
 
 // NoRetry implements [redis.Cmder].
 func (once) NoRetry() bool { return true }
@@ -69,11 +71,11 @@ func (c *call) Prepare(t *pipeline.Trip, cmds []redis.Cmder) []redis.Cmder {
 			c.args[unitsArg(n, i)] = c.units[e]
 		}
 	}
-	if c.cmd.IntSliceCmd == nil || !same(c.cmd.Args(), c.args) || r.lanes.Clustered() { // there, a command may remember where it went
-		c.cmd.IntSliceCmd = redis.NewIntSliceCmd(context.Background(), c.args...)
+	if c.cmd.StringCmd == nil || !same(c.cmd.Args(), c.args) || r.lanes.Clustered() { // there, a command may remember where it went
+		c.cmd.StringCmd = redis.NewStringCmd(context.Background(), c.args...)
 	} else {
 		c.cmd.SetErr(nil)
-		c.cmd.SetVal(nil)
+		c.cmd.SetVal("")
 	}
 	return append(cmds, c.cmd)
 }
@@ -108,17 +110,28 @@ func (c *call) Fail(err error) {
 }
 
 // read takes the script's answer; not current when the server's time is not the one that the command was for.
-func (c *call) read(answer []int64) (current bool, err error) {
+func (c *call) read(answer string) (current bool, err error) {
+	var numbers [4 + endpoints]int64 // one more than there may be
+	n := 0
+	for text := range strings.SplitSeq(answer, " ") {
+		if n == len(numbers) {
+			break
+		}
+		if numbers[n], err = strconv.ParseInt(text, 10, 64); err != nil {
+			return false, fmt.Errorf("the script answered %q", answer)
+		}
+		n++
+	}
 	switch {
-	case len(answer) == 2 && answer[0] == otherTime:
-	case len(answer) != 2+len(c.tier.endpoints):
-		return false, fmt.Errorf("the script answered %d numbers", len(answer))
+	case n == 3 && numbers[0] == otherTime:
+	case n != 3+len(c.tier.endpoints):
+		return false, fmt.Errorf("the script answered %d numbers", n)
 	default:
 		current = true
 	}
-	c.tally = tally{charged: answer[0] == charged, now: time.UnixMicro(answer[1])}
-	for i, n := range answer[2:] {
-		c.tally.counts[c.tier.endpoints[i]] = int(n)
+	c.tally = tally{charged: numbers[0] == charged, now: time.Unix(numbers[1], numbers[2]*int64(time.Microsecond))}
+	for i, count := range numbers[3:n] {
+		c.tally.counts[c.tier.endpoints[i]] = int(count)
 	}
 	return current, nil
 }

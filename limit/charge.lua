@@ -4,21 +4,21 @@
 -- ARGV  1: the length of windows, 2: the beginning of this one, both in s; 3: the time in µs after which nobody waits for
 --       the answer; then for each counter: its maximum, the units
 --
--- Answers what came of it (1: charged, 0: refused, -1: by this clock it is another window, or too late; the last two have
--- changed nothing), the time in µs, and each counter.
+-- Answers in one text, which costs the caller a third of what a list of numbers does: what came of it (1: charged, 0: refused,
+-- -1: by this clock it is another window, or too late; the last two have changed nothing), the time in s and µs, and each counter.
 local time = redis.call('TIME')
 local seconds, window, start = tonumber(time[1]), tonumber(ARGV[1]), tonumber(ARGV[2])
 local now = seconds * 1000000 + tonumber(time[2])
-local answer = {1, now}
+local answer = {1, time[1], time[2]}
 if seconds - seconds % window ~= start or now > tonumber(ARGV[3]) then
   answer[1] = -1
-  return answer
+  return table.concat(answer, ' ')
 end
 for i, key in ipairs(KEYS) do
   local max, units = tonumber(ARGV[2 * i + 2]), tonumber(ARGV[2 * i + 3])
   -- A value that is no number is an error here, before anything has been changed.
   local count = 0 + (redis.call('GET', key) or 0)
-  answer[i + 2] = count
+  answer[i + 3] = string.format('%.0f', count)
   if units > 0 and count + units > max then
     answer[1] = 0
   end
@@ -27,11 +27,12 @@ if answer[1] == 1 then
   for i, key in ipairs(KEYS) do
     local units = tonumber(ARGV[2 * i + 3])
     if units > 0 then
-      answer[i + 2] = redis.call('INCRBY', key, units)
-      if answer[i + 2] == units then
+      local count = redis.call('INCRBY', key, units)
+      answer[i + 3] = string.format('%.0f', count)
+      if count == units then
         redis.call('PEXPIREAT', key, (start + window) * 1000)
       end
     end
   end
 end
-return answer
+return table.concat(answer, ' ')

@@ -37,9 +37,9 @@ func (h *Hand) Now() time.Time { return h.now }
 // ids: an old one is never at hand.
 func (h *Hand) Take(pairs []Pair, found []*Price) (lacking []int) {
 	if h.service.board.prices == 0 { // none ever is
-		lacking = make([]int, len(pairs))
-		for i := range lacking {
-			lacking[i] = i
+		lacking = make([]int, 0, len(pairs))
+		for i := range pairs {
+			lacking = append(lacking, i)
 		}
 		return lacking
 	}
