@@ -35,6 +35,7 @@ const (
 	BodyTooLarge
 	UnsupportedMediaType
 	NotImplemented // a part of an API that we speak in part
+	Abandoned      // the caller has left: nobody reads the answer
 
 	// The provider's, or ours with the provider.
 	UpstreamUnavailable // an outage: 5xx, a reset connection, a page of the CDN
@@ -81,6 +82,7 @@ var table = [kinds]row{
 	BodyTooLarge:           {"body_too_large", "BODY_TOO_LARGE", 413, "the request body is too large"},
 	UnsupportedMediaType:   {"unsupported_media_type", "UNSUPPORTED_MEDIA_TYPE", 415, "unsupported media type"},
 	NotImplemented:         {"not_implemented", "NOT_IMPLEMENTED", 501, "this is not served here"},
+	Abandoned:              {"abandoned", "CLIENT_CLOSED_REQUEST", 499, "the caller has left"}, // as nginx counts it: it is nobody's fault
 
 	UpstreamUnavailable: {"upstream_unavailable", "UPSTREAM_UNAVAILABLE", 502, "the data provider is unavailable"},
 	UpstreamNonsense:    {"upstream_nonsense", "UPSTREAM_UNAVAILABLE", 502, "the data provider sent an answer that cannot be used"},
@@ -198,6 +200,10 @@ func Of(err error) *Error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		// A deadline that nobody translated is the request's own: it ran out while waiting for a provider's data.
 		return &Error{Kind: UpstreamTimeout, Cause: err}
+	}
+	if errors.Is(err, context.Canceled) {
+		// Work that goes on without its caller has a context of its own: this was the request's.
+		return &Error{Kind: Abandoned, Cause: err}
 	}
 	return &Error{Kind: Internal, Cause: err}
 }

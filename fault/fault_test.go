@@ -14,7 +14,7 @@ func TestEveryKindIsInTheTable(t *testing.T) {
 	names := map[string]Kind{}
 	for k := range kinds {
 		r := table[k]
-		if r.name == "" || r.code == "" || r.message == "" || http.StatusText(r.status) == "" {
+		if r.name == "" || r.code == "" || r.message == "" || http.StatusText(r.status) == "" && k != Abandoned { // whose status nobody is told
 			t.Errorf("kind %d: %+v", k, r)
 		}
 		if other, taken := names[r.name]; taken {
@@ -41,6 +41,7 @@ func TestOfIsTotalAndTellsNothing(t *testing.T) {
 		{fmt.Errorf("load: %w", Wrap(StoreUnavailable, secret)), StoreUnavailable, "the store is unavailable"},
 		{fmt.Errorf("a: %w", fmt.Errorf("b: %w", New(NotFound, "there is no asset %q", "x"))), NotFound, `there is no asset "x"`},
 		{fmt.Errorf("wait: %w", context.DeadlineExceeded), UpstreamTimeout, "the data provider did not answer in time"},
+		{fmt.Errorf("wait: %w", context.Canceled), Abandoned, "the caller has left"},
 		{Invalid(Field{"days", "must be a number"}), BadInput, "invalid parameters"},
 		{&Error{Kind: UpstreamRateLimited, RetryAfter: time.Minute, Cause: secret}, UpstreamRateLimited, "the data provider limits our requests"},
 	} {

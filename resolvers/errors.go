@@ -30,6 +30,9 @@ func (g *GraphQL) present(ctx context.Context, err error) *gqlerror.Error {
 	}
 	f := faultOf(err, own, g.reveals(ctx))
 	if f.Kind == fault.Internal {
+		if own != nil && own.Message == "" && own.Err != nil {
+			err = own.Err // it says nothing of it itself
+		}
 		g.log.ErrorContext(ctx, "internal error", "event", "internal", "request_id", telemetry.RequestID(ctx), "error", err)
 	}
 	if len(out.Path) > 0 && out.Path[0] == variablePath {
