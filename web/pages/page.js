@@ -225,6 +225,10 @@ const loadChart = newestOnly(async (signal) => {
   const { currency } = state;
   sent = chartQuery(state);
   $('stage').setAttribute('aria-busy', 'true');
+  if (!view.asset) { // there is no chart to look at meanwhile
+    showFacts();
+    showMessage('Loading…', '', false);
+  }
   showSent('Sent…');
   try {
     const answer = await ask(sent, signal);
