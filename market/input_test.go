@@ -85,7 +85,7 @@ func TestAssetIDs(t *testing.T) {
 func TestRecordedAssetIDsAreValid(t *testing.T) {
 	body, err := os.ReadFile("../../shared/recorded/coingecko/coins_list__2025-08-03.json")
 	if err != nil {
-		t.Skip("skipped: the recorded provider bodies are not here:", err)
+		t.Skip("skipped: there is no recorded catalogue, which is no part of the project; this test alone needs it:", err)
 	}
 	var coins []Asset
 	if err := json.Unmarshal(body, &coins); err != nil || len(coins) < 17_000 {

@@ -2,9 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -15,22 +15,20 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/coingraph/coingraph/fetch/wire/wiretest"
 	"github.com/coingraph/coingraph/market"
 )
 
-// recordedDir has bodies that CoinGecko sent to others.
-const recordedDir = "../../../shared/recorded/coingecko"
+// recordings are the bodies that CoinGecko sent to others; they are no part of the project, and without any the test skips and
+// says so.
+func recordings(t *testing.T, pattern string) map[string][]byte {
+	t.Helper()
+	return wiretest.Recordings(t, "../..", "coingecko", pattern)
+}
 
 func recorded(t *testing.T, name string) []byte {
 	t.Helper()
-	if _, err := os.Stat(recordedDir); err != nil {
-		t.Skip("there are no recorded bodies at " + recordedDir)
-	}
-	body, err := os.ReadFile(filepath.Join(recordedDir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return body
+	return recordings(t, name)[filepath.Base(name)]
 }
 
 // replay is a provider that answers one path with a recorded body, and knows these assets.
@@ -128,14 +126,7 @@ func TestV3RecordedBodies(t *testing.T) {
 	// Each recorded body is in here or among those that are different.
 	var left []string
 	for _, pattern := range []string{"simple_price__*", "market_chart__*", "coins_*"} {
-		recorded(t, "coins_ohlc__docs_example.json") // skips without any
-		files, err := filepath.Glob(filepath.Join(recordedDir, pattern))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range files {
-			left = append(left, filepath.Base(f))
-		}
+		left = slices.AppendSeq(left, maps.Keys(recordings(t, pattern)))
 	}
 	left = slices.DeleteFunc(left, func(f string) bool { return f == "coins_list__2025-08-03.json" })
 

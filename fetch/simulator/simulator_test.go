@@ -111,7 +111,7 @@ func recorded(t *testing.T, name string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("..", "..", "..", "shared", "recorded", "coingecko", filepath.FromSlash(name)))
 	if err != nil {
-		t.Skipf("skipped: no recorded answers here: %v", err)
+		t.Skipf("skipped: there are no recorded bodies, which are no part of the project; this test alone needs them: %v", err)
 	}
 	return b
 }

@@ -93,7 +93,7 @@ func Recordings(t testing.TB, root, provider, pattern string) map[string][]byte 
 		t.Fatal(err)
 	}
 	if len(files) == 0 {
-		t.Skipf("no recorded answers at %s: this test needs them", folder)
+		t.Skipf("skipped: there are no recorded bodies %s at %s, which is no part of the project; this test alone needs them", pattern, folder)
 	}
 	bodies := make(map[string][]byte, len(files))
 	for _, f := range files {
