@@ -56,7 +56,7 @@ func newLoaders(service *market.Service) loaders {
 			return byFreshness(keys,
 				func(k priceKey) (market.Pair, market.Freshness) { return k.Pair, k.Freshness },
 				func(pairs []market.Pair, f market.Freshness) []market.Answer[*market.Price] {
-					return service.Prices(ctx, pairs, f)
+					return service.BeginPrices(ctx, pairs, f)() // what is at hand was taken before
 				}), nil
 		}, dataloadgen.WithWait(wait)),
 		charts:  seriesLoader(service.Charts),
