@@ -39,6 +39,7 @@ type Config struct {
 	Currencies  []string // lower case; empty: all
 
 	RateLimitWindow time.Duration // whole seconds
+	RateLimitLease  time.Duration // of units, at most 1 s; 0: none
 	RateLimits      []RateLimit
 	QueryLimits     []RateLimit // Endpoint is the limit's name
 	AddressLimit    Rate

@@ -27,6 +27,7 @@ const maxDuration = 87_600 * time.Hour
 var (
 	duration   = kind[time.Duration]{"a duration above 0, such as 15s, 5m or 720h", parseDuration}
 	window     = kind[time.Duration]{"a duration of whole seconds, such as 1m", parseWindow}
+	unitLease  = kind[time.Duration]{"a duration from 1ms to 1s, or 0", parseUnitLease}
 	size       = kind[int64]{"a size from 1KiB to 1GiB, such as 256KiB", parseSize}
 	sizeOrNone = kind[int64]{"0, or a size from 1KiB to 1GiB, such as 64MiB", parseSizeOrNone}
 	level      = kind[slog.Level]{"debug, info, warn or error", parseLevel}
@@ -140,6 +141,17 @@ func parseWindow(text string) (time.Duration, error) {
 	d, err := parseDuration(text)
 	if err == nil && d%time.Second != 0 {
 		err = errors.New("has a fraction of a second")
+	}
+	return d, err
+}
+
+func parseUnitLease(text string) (time.Duration, error) {
+	if text == "0" {
+		return 0, nil
+	}
+	d, err := parseDuration(text)
+	if err == nil && (d < time.Millisecond || d > time.Second) {
+		err = errors.New("is out of range")
 	}
 	return d, err
 }

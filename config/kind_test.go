@@ -51,6 +51,7 @@ func TestSyntax(t *testing.T) {
 		"GUARD_SPIKE_FACTOR": {[]string{"0", "3", "20", "1000000"}, []string{"1", "2", "1000001", "-1", "2.5", "off"}},
 		"CURRENCIES":         {[]string{"usd", "USD,eur", "sats"}, []string{"usd,", "us d", "usd,USD", "$", "usd;eur"}},
 		"RATE_LIMIT_WINDOW":  {[]string{"1s", "1m"}, []string{"500ms", "1500ms", "0"}},
+		"RATE_LIMIT_LEASE":   {[]string{"0", "1ms", "20ms", "1s"}, []string{"999us", "1001ms", "-1ms", "20", "off"}},
 		"RATE_LIMITS": {
 			[]string{"public/simple_price=60,standard/*=600", "my_tier-1/log_export=1"},
 			[]string{"public=60", "public/simple_price", "public/prices=60", "*/simple_price=1", "public/*=0", "public/*=1.5", "public/*=1,public/*=2", "a/b/c=1", "public/simple_price=2147483648"},

@@ -64,7 +64,7 @@ func (f *Fallback) count(ctx context.Context, subject string, t *tier, units Uni
 	}
 	f.locals.Add(1)
 	f.note(ctx, err)
-	return f.local.countAt(f.redis.now(), subject, t, units), nil
+	return f.local.countAt(f.redis.serverTime(f.redis.opts.Now()), subject, t, units), nil
 }
 
 // note logs that limits are counted locally: when Redis is away, each request meets that.

@@ -22,7 +22,7 @@ func TestFallback(t *testing.T) {
 			limittest.Run(t, func(t *testing.T, p *limit.Policy, n int) []limit.Meter {
 				meters := make([]limit.Meter, n)
 				for i := range meters {
-					f := limit.NewFallback(newRedis(t, url, p, skewed(i)), limit.FallbackOptions{Log: discard})
+					f := limit.NewFallback(newRedis(t, url, p, leasing(skewed(i))), limit.FallbackOptions{Log: discard})
 					t.Cleanup(func() {
 						if n := f.Locals(); n > 0 {
 							t.Errorf("%d operations were counted locally", n)

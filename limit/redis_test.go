@@ -61,59 +61,88 @@ func TestRedis(t *testing.T) {
 				return meters
 			})
 		})
+		t.Run(variable+" with leases", func(t *testing.T) {
+			url := testURL(t, variable)
+			limittest.Run(t, func(t *testing.T, p *limit.Policy, n int) []limit.Meter {
+				meters := make([]limit.Meter, n)
+				for i := range meters {
+					meters[i] = newRedis(t, url, p, leasing(skewed(i+1)))
+				}
+				return meters
+			})
+		})
+	}
+}
+
+// lease is how long replicas lease units under test.
+const lease = 20 * time.Millisecond
+
+// leasing are the options with leases.
+func leasing(change func(*limit.RedisOptions)) func(*limit.RedisOptions) {
+	return func(o *limit.RedisOptions) {
+		if o.Lease = lease; change != nil {
+			change(o)
+		}
 	}
 }
 
 // TestClocks: with windows of 2 s and replicas whose clocks are up to an hour apart, each window of the server's has
 // exactly the limit.
 func TestClocks(t *testing.T) {
-	url, p := testURL(t, "TEST_REDIS_URL"), newPolicy(t, 2*time.Second, 10)
+	t.Run("one caller each", func(t *testing.T) { clocks(t, 10, 1) })
+	t.Run("a crowd each, with leases", func(t *testing.T) { clocks(t, 1000, 6) })
+}
+
+func clocks(t *testing.T, most, callers int) {
+	url, p := testURL(t, "TEST_REDIS_URL"), newPolicy(t, 2*time.Second, most)
 	subject := "limittest-" + rand.Text()
 	var mu sync.Mutex
 	allowed := map[time.Time]int{}
 	var whole atomic.Int32 // windows that all replicas have seen to the end
 	var group sync.WaitGroup
 	for _, skew := range []time.Duration{0, 30 * time.Second, -30 * time.Second, time.Hour} {
-		m := newRedis(t, url, p, func(o *limit.RedisOptions) {
+		m := newRedis(t, url, p, leasing(func(o *limit.RedisOptions) {
 			o.Now = func() time.Time { return time.Now().Add(skew) }
-		})
-		group.Go(func() {
-			var last time.Time
-			for seen := 0; seen < 4; {
-				s, err := m.Charge(t.Context(), subject, "standard", limit.Units{limit.SimplePrice: 1})
-				if err != nil && !fault.Is(err, fault.RateLimited) {
-					t.Error(err)
-					return
+		}))
+		for range callers {
+			group.Go(func() {
+				var last time.Time
+				for seen := 0; seen < 4; {
+					s, err := m.Charge(t.Context(), subject, "standard", limit.Units{limit.SimplePrice: 1})
+					if err != nil && !fault.Is(err, fault.RateLimited) {
+						t.Error(err)
+						return
+					}
+					if s.Reset <= 0 || s.Reset > 2*time.Second {
+						t.Errorf("resets in %v", s.Reset)
+						return
+					}
+					if s.Least.ResetsAt.After(last) {
+						last = s.Least.ResetsAt
+						seen++
+					}
+					if err == nil {
+						mu.Lock()
+						allowed[s.Least.ResetsAt]++
+						mu.Unlock()
+					}
 				}
-				if s.Reset <= 0 || s.Reset > 2*time.Second {
-					t.Errorf("resets in %v", s.Reset)
-					return
-				}
-				if s.Least.ResetsAt != last {
-					last = s.Least.ResetsAt
-					seen++
-				}
-				if err == nil {
-					mu.Lock()
-					allowed[last]++
-					mu.Unlock()
-				}
-			}
-			whole.Add(1)
-		})
+				whole.Add(1)
+			})
+		}
 	}
 	group.Wait()
-	if whole.Load() != 4 || len(allowed) < 4 {
-		t.Errorf("%d replicas saw %d windows", whole.Load(), len(allowed))
+	if int(whole.Load()) != 4*callers || len(allowed) < 4 {
+		t.Errorf("%d callers saw %d windows", whole.Load(), len(allowed))
 	}
 	for window, n := range allowed {
-		if n > 10 {
+		if n > most {
 			t.Errorf("%d in the window until %v", n, window)
 		}
 	}
 	if full := slices.Collect(func(yield func(int) bool) {
 		for _, n := range allowed {
-			if n == 10 && !yield(n) {
+			if n == most && !yield(n) {
 				return
 			}
 		}
@@ -289,8 +318,8 @@ func TestWhoLeavesTheQueueIsNotCharged(t *testing.T) {
 // TestTheScriptIsLost: the server forgets it, in a restart or a failover, while charges go on.
 func TestTheScriptIsLost(t *testing.T) {
 	s := newServer(t)
-	client, subject := open(t, s.url()), "limittest-"+rand.Text()
-	m := newRedis(t, s.url(), newPolicy(t, limittest.Long, 1<<20), nil)
+	client, subject := openPatient(t, s.url()), "limittest-"+rand.Text()
+	m := newRedis(t, s.url(), newPolicy(t, limittest.Long, 1<<20), leasing(nil))
 	for i := range 5 {
 		var group sync.WaitGroup
 		for range 40 {

@@ -71,6 +71,9 @@ func (l *Lanes) OnRecovery(f func()) {
 	l.recovered = append(l.recovered, f)
 }
 
+// Timeout is what a call may take.
+func (l *Lanes) Timeout() time.Duration { return l.timeout }
+
 // Clustered tells whether keys may belong to several lanes.
 func (l *Lanes) Clustered() bool { return l.cluster != nil }
 

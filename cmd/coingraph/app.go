@@ -48,6 +48,7 @@ type App struct {
 	store    *store.Store
 	redis    redis.UniversalClient // nil without Redis
 	lanes    *pipeline.Lanes       // what the cache and the meter take to it
+	units    *limit.Redis          // nil likewise
 	source   *fetch.Source
 	ledger   *bill.Ledger
 	market   *market.Service
@@ -214,8 +215,19 @@ func (a *App) Serve(ctx context.Context) error {
 	err := serveUntil(ctx, a.server, a.listener, a.cfg.ShutdownTimeout)
 	stopWorkers()
 	group.Wait()
+	a.giveBack()
 	a.log.InfoContext(ctx, "stopped", "event", "stop")
 	return err
+}
+
+// giveBack returns the units that this replica has leased: nobody asks it any more.
+func (a *App) giveBack() {
+	if a.units == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	a.units.Close(ctx)
 }
 
 // Close lets go of everything. Calls after the first do nothing.
@@ -332,7 +344,8 @@ func (a *App) openMeter() (limit.Meter, error) {
 	if a.redis == nil {
 		return limit.NewMemory(policy), nil
 	}
-	return limit.NewFallback(limit.NewRedis(a.redis, policy, limit.RedisOptions{Lanes: a.lanes}), limit.FallbackOptions{Log: a.log}), nil
+	a.units = limit.NewRedis(a.redis, policy, limit.RedisOptions{Lanes: a.lanes, Lease: a.cfg.RateLimitLease})
+	return limit.NewFallback(a.units, limit.FallbackOptions{Log: a.log}), nil
 }
 
 func tiersOf(rules []config.RateLimit) []string {

@@ -41,6 +41,9 @@ func Run(t *testing.T, open Open) {
 		{"status", status},
 		{"exactly the limit, from two replicas at once", exactlyTheLimit},
 		{"a whole operation or nothing, from two replicas at once", wholeOperations},
+		{"a crowd, from three replicas: exactly the limit", crowd},
+		{"a crowd that asks for the whole limit gets it", wholeLimit},
+		{"a crowd's operations of several endpoints", crowdOfOperations},
 		{"a refusal changes nothing", refusalChangesNothing},
 		{"more than the limit", moreThanTheLimit},
 		{"no units", noUnits},
@@ -71,6 +74,7 @@ func policy(t *testing.T, window time.Duration) *limit.Policy {
 		{Tier: tier, Endpoint: "simple_price", Max: 5},
 		{Tier: tier, Endpoint: limit.Every, Max: 10},
 		{Tier: "public", Endpoint: "simple_price", Max: 3},
+		{Tier: "large", Endpoint: limit.Every, Max: crowdMax},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -245,6 +249,115 @@ func wholeOperations(t *testing.T, open Open) {
 		t.Errorf("accepted were %v", spent)
 	}
 	suite{meters[0], subject}.left(t, 5-spent[0], 10-spent[1], 10-spent[2], 10)
+}
+
+// crowdMax is the limit of crowds.
+const crowdMax = 3000
+
+// charges has 24 callers charge at three replicas what next gives, until it gives nothing, and sums what was accepted.
+func charges(t *testing.T, meters []limit.Meter, subject string, next func() (limit.Units, bool)) (spent limit.Units) {
+	t.Helper()
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	for i := range 24 {
+		group.Go(func() {
+			for {
+				mu.Lock()
+				units, ok := next()
+				mu.Unlock()
+				if !ok {
+					return
+				}
+				status, err := meters[i%len(meters)].Charge(t.Context(), subject, "large", units)
+				switch {
+				case err == nil:
+					mu.Lock()
+					for e, n := range units {
+						spent[e] += n
+					}
+					mu.Unlock()
+					for _, l := range status.Limits {
+						if l.Remaining < 0 || l.Remaining > crowdMax-units[l.Endpoint] {
+							t.Errorf("%v, and %+v", units, l)
+						}
+					}
+				case !fault.Is(err, fault.RateLimited):
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	return spent
+}
+
+// soonLeft wants what remains, at each replica, as soon as what others have taken in advance is back.
+func soonLeft(t *testing.T, meters []limit.Meter, subject string, spent limit.Units) {
+	t.Helper()
+	want := make([]int, len(spent))
+	for e, n := range spent {
+		want[e] = crowdMax - n
+	}
+	for _, m := range meters {
+		var got []int
+		defer func() {
+			if t.Failed() {
+				t.Logf("at last %v are left, want %v", got, want)
+			}
+		}()
+		await(t, "what is left", func() bool {
+			limits, err := m.Peek(t.Context(), subject, "large")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = remaining(limits)
+			return slices.Equal(got, want)
+		})
+	}
+}
+
+// times gives the units so many times.
+func times(n int, units limit.Units) func() (limit.Units, bool) {
+	return func() (limit.Units, bool) {
+		n--
+		return units, n >= 0
+	}
+}
+
+func crowd(t *testing.T, open Open) {
+	meters, subject := startMany(t, open, 3)
+	spent := charges(t, meters, subject, times(4*crowdMax, limit.Units{limit.SimplePrice: 1}))
+	if spent != (limit.Units{limit.SimplePrice: crowdMax}) {
+		t.Errorf("accepted were %v", spent)
+	}
+	soonLeft(t, meters, subject, spent)
+}
+
+func wholeLimit(t *testing.T, open Open) {
+	meters, subject := startMany(t, open, 3)
+	spent := charges(t, meters, subject, times(crowdMax/3, limit.Units{limit.SimplePrice: 3, limit.LogExport: 1}))
+	if spent != (limit.Units{limit.SimplePrice: crowdMax, limit.LogExport: crowdMax / 3}) {
+		t.Errorf("accepted were %v", spent)
+	}
+	soonLeft(t, meters, subject, spent)
+}
+
+func crowdOfOperations(t *testing.T, open Open) {
+	meters, subject := startMany(t, open, 3)
+	operations := []limit.Units{
+		{limit.SimplePrice: 1}, {limit.SimplePrice: 4, limit.MarketChart: 1}, {limit.MarketChart: 7}, {limit.OnChainMetric: 150, limit.LogExport: 1}, {},
+	}
+	n := 0
+	spent := charges(t, meters, subject, func() (limit.Units, bool) {
+		n++
+		return operations[n%len(operations)], n <= 4000
+	})
+	// Of what an operation with two endpoints could not get, one with a single one has got what there was.
+	if spent[limit.SimplePrice] > crowdMax || spent[limit.MarketChart] > crowdMax || spent[limit.OnChainMetric] != crowdMax || spent[limit.LogExport] != crowdMax/150 {
+		t.Errorf("accepted were %v", spent)
+	}
+	soonLeft(t, meters, subject, spent)
 }
 
 func refusalChangesNothing(t *testing.T, open Open) {
