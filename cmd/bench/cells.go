@@ -33,7 +33,7 @@ type cell struct {
 	rates    []float64       // requests a second
 	p50, p99 []time.Duration
 
-	busy50, busy99 time.Duration // at busyShare of the most that it can do
+	busy50, busy99 []time.Duration // at busyShare of the most that it can do
 }
 
 // busyShare is the part of a server's highest load at which latencies are measured apart: there, who waits does not only
@@ -110,16 +110,8 @@ func (c *cell) measure(ctx context.Context, o options) error {
 	c.cpu = append(c.cpu, (after-before)/time.Duration(max(1, l.requests)))
 	c.rates = append(c.rates, l.rate())
 	c.p50, c.p99 = append(c.p50, l.percentile(0.5)), append(c.p99, l.percentile(0.99))
-	return nil
-}
-
-// measureBusy loads a gateway with a part of what it can do.
-func (c *cell) measureBusy(ctx context.Context, o options) error {
-	if c.column.limit {
-		return nil
-	}
-	l, err := load(ctx, c.target, o.connections, o.duration, busyShare*median(c.rates))
-	c.busy50, c.busy99 = l.percentile(0.5), l.percentile(0.99)
+	l, err = load(ctx, c.target, o.connections, o.duration/2, busyShare*l.rate())
+	c.busy50, c.busy99 = append(c.busy50, l.percentile(0.5)), append(c.busy99, l.percentile(0.99))
 	return err
 }
 
@@ -148,7 +140,7 @@ func report(out io.Writer, cells []*cell) {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%.1f\t%s\t%s\t%.0f\t%v\t%v\t%v\t%v\n", c.workload.name, c.column.name, float64(median(c.cpu).Nanoseconds())/1000, ratio, span,
 			median(c.rates), median(c.p50).Round(10*time.Microsecond), median(c.p99).Round(10*time.Microsecond),
-			c.busy50.Round(10*time.Microsecond), c.busy99.Round(10*time.Microsecond))
+			median(c.busy50).Round(10*time.Microsecond), median(c.busy99).Round(10*time.Microsecond))
 	}
 	_ = w.Flush()
 	seen := make(map[*process]bool)

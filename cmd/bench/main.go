@@ -101,11 +101,6 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 			}
 		}
 	}
-	for _, c := range cells {
-		if err := c.measureBusy(ctx, o); err != nil {
-			return fmt.Errorf("%s: %w", c.name(), err)
-		}
-	}
 	report(out, cells)
 	return nil
 }

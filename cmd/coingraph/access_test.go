@@ -139,6 +139,53 @@ func rateKeys(t *testing.T, address string) {
 	}
 }
 
+// TestAStoppedReplicaGivesBack the units that it had leased for a busy key.
+func TestAStoppedReplicaGivesBack(t *testing.T) {
+	for name, vars := range backends(t) {
+		if vars["REDIS_URL"] == "" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			const secret = "a-secret-for-the-busy-key"
+			vars, busy := maps.Clone(vars), "busy-"+randomName()
+			vars["API_KEYS"], vars["RATE_LIMIT_LEASE"] = busy+":public:"+secret, "1s"
+			s := start(t, vars)
+			client := redisClient(t, vars["REDIS_URL"])
+			leases := func() (n int64) {
+				for _, k := range keysOfAll(t, client, "rate:{"+busy+"}:leases:*") {
+					n += client.HLen(t.Context(), k).Val()
+				}
+				return n
+			}
+			var accepted atomic.Int64
+			s.await("a lease", func() bool {
+				var group sync.WaitGroup
+				for range 50 {
+					group.Go(func() {
+						if got := s.get("/simple_price?assets=bitcoin&currencies=usd", secret); got.status == 200 {
+							accepted.Add(1)
+						}
+					})
+				}
+				group.Wait()
+				return leases() > 0
+			})
+			s.stop()
+			var counted int64
+			for _, k := range keysOfAll(t, client, "rate:{"+busy+"}:simple_price:*") {
+				n, err := client.Get(t.Context(), k).Int64()
+				if err != nil {
+					t.Fatal(err)
+				}
+				counted += n
+			}
+			if counted != accepted.Load() || leases() != 0 {
+				t.Errorf("%d accepted, %d counted, %d leases", accepted.Load(), counted, leases())
+			}
+		})
+	}
+}
+
 func TestViewerAndCost(t *testing.T) {
 	everyBackend(t, func(t *testing.T, s *server) {
 		var data struct {
