@@ -70,7 +70,7 @@ func (l *lease) left() (left Units) {
 }
 
 // take gives the operation its units from the lease, all or none. If not, its charge counts as on its way. The renewal is to be sent, unless it is nil.
-func (a *account) take(now time.Time, units Units) (counted tally, ok bool, renew *renewal) {
+func (a *account) take(now time.Time, units Units) (counted tally, ok bool, renew *errand) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	add(&a.spent, units)
@@ -125,7 +125,7 @@ func (a *account) back(got answer, err error) tally {
 
 // see notes what Redis has counted, unless a later answer, which has overtaken this one, says it better.
 func (a *account) see(got answer) {
-	if got.now.Before(a.looked) {
+	if late := a.looked.Sub(got.now); late > 0 && late < time.Second { // more, and the server's clock was set back
 		return
 	}
 	a.counts, a.looked = got.counts, got.now
@@ -133,7 +133,7 @@ func (a *account) see(got answer) {
 
 // renewal begins a lease or renews it, with what was asked for lately as the measure. It is nil when there is nothing to send.
 // The caller has the mutex.
-func (a *account) renewal(now time.Time) *renewal {
+func (a *account) renewal(now time.Time) *errand {
 	l, lasts := &a.lease, a.redis.opts.Lease
 	if a.never || l.flight != nil || l.ending {
 		return nil
@@ -157,7 +157,7 @@ func (a *account) renewal(now time.Time) *renewal {
 		*l = lease{id: a.redis.newLeaseID()}
 	}
 	l.flight = make(chan struct{})
-	return newRenewal(a, l.id, want)
+	return newErrand(leaseScript, a, l.id, want)
 }
 
 // renewed is what came of a renewal that left at the time given.
@@ -236,7 +236,7 @@ func (a *account) look() {
 		return
 	}
 	l.ending, l.flight = true, make(chan struct{})
-	end := newRelease(a, l.id, l.used)
+	end := newErrand(releaseScript, a, l.id, l.used)
 	a.mu.Unlock()
 	end.send()
 }

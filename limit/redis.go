@@ -185,16 +185,6 @@ func (r *Redis) lane(ctx context.Context, subject string) *pipeline.Lane {
 	return r.lanes.For(ctx, tag)
 }
 
-// launch sends what the account has to do with its lease, unless Redis is known to be away.
-func (r *Redis) launch(a *account, c *pipeline.Call) bool {
-	lane := r.lane(context.Background(), a.subject)
-	if lane.Away() {
-		return false
-	}
-	lane.Start(c)
-	return true
-}
-
 // sends counts what goes with the pipeline.
 func (r *Redis) sends(t *pipeline.Trip, first bool) {
 	if t.First(r) {

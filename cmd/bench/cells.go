@@ -72,6 +72,7 @@ func (r *rig) cells() []*cell {
 			add(w, column{name: "hot, meter in process"}, gatewayLocal, w.hot, static)
 			if w.name == "W1" {
 				add(w, column{name: "hot, no log"}, gatewaySilent, w.hot, static)
+				add(w, column{name: "hot, no leases"}, gatewayAsking, w.hot, static)
 			}
 		}
 		add(w, column{name: "warm"}, gatewayWarm, w.warm, static)

@@ -106,6 +106,7 @@ const (
 	gateway       = "gateway"        // as it is
 	gatewayLocal  = "gateway-local"  // without Redis: the meter and the cache are in the process
 	gatewaySilent = "gateway-silent" // whose requests write no line
+	gatewayAsking = "gateway-asking" // that leases no units: each operation asks the meter in Redis
 	gatewayWarm   = "gateway-warm"   // without the reuse of answers
 	gatewayFar    = "gateway-far"    // without memory: every value comes from Redis
 	gatewayStale  = "gateway-stale"  // whose Redis holds no prices, and whose Postgres does
@@ -128,6 +129,7 @@ func newRig(ctx context.Context, o options) (_ *rig, err error) {
 		{gateway, []string{"REDIS_URL=" + r.redisURL}},
 		{gatewayLocal, nil},
 		{gatewaySilent, []string{"REDIS_URL=" + r.redisURL, "LOG_LEVEL=error"}},
+		{gatewayAsking, []string{"REDIS_URL=" + r.redisURL, "RATE_LIMIT_LEASE=0"}},
 		{gatewayWarm, []string{"REDIS_URL=" + r.redisURL, "ANSWER_CACHE=0"}},
 		{gatewayFar, []string{"REDIS_URL=" + r.redisURL, "ANSWER_CACHE=0", "MEMORY_CACHE=0"}},
 		{gatewayStale, []string{"REDIS_URL=" + r.emptyURL, "PRICE_TTL=1s"}},
@@ -250,7 +252,7 @@ func (r *rig) ready(ctx context.Context, name string) error {
 
 // warmUp asks all gateways all that they will be asked: the first one fetches, the others find it in Redis, or in Postgres.
 func (r *rig) warmUp(ctx context.Context) error {
-	for _, name := range []string{gateway, gatewayLocal, gatewaySilent, gatewayWarm, gatewayFar, gatewayStale} {
+	for _, name := range []string{gateway, gatewayLocal, gatewaySilent, gatewayAsking, gatewayWarm, gatewayFar, gatewayStale} {
 		addr := r.processes[name].addr
 		for _, w := range r.workloads {
 			if w.again || (w.name == "W6") != (name == gatewayStale) {
