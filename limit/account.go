@@ -138,7 +138,7 @@ func (a *account) renewal(now time.Time) *errand {
 	if a.never || l.flight != nil || l.ending {
 		return nil
 	}
-	want, any, left := Units{}, false, l.left()
+	want, wanted, left := Units{}, false, l.left()
 	took := max(now.Sub(a.since), time.Millisecond)
 	for e, n := range a.spent {
 		if n == 0 {
@@ -147,9 +147,9 @@ func (a *account) renewal(now time.Time) *errand {
 		// As much as goes in twice its time: so it lasts, and is renewed when half of it is gone.
 		lately := int(min(int64(n)*2*int64(lasts)/int64(took), maxMax))
 		want[e] = max(lately-left[e], leastLease)
-		any = true
+		wanted = true
 	}
-	if !any {
+	if !wanted {
 		return nil
 	}
 	a.spent, a.asks, a.since = Units{}, 0, now
