@@ -6,8 +6,10 @@ import (
 	"os/exec"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/coingraph/coingraph/fetch/simulator"
+	"github.com/coingraph/coingraph/market"
 )
 
 // replicas are n programs on one database, one Redis and one simulated provider.
@@ -72,10 +74,12 @@ func TestReplicasBuyOnce(t *testing.T) {
 			const clients = 200
 			sim, cmds, urls := replicas(t, 3, backend)
 			for _, path := range []string{"/simple_price?assets=bitcoin", "/market_chart?asset=bitcoin&days=30", "/market_chart?asset=ethereum&days=7&interval=hourly"} {
+				newest := market.Hourly.Newest(time.Now())
 				if got := ask(t, urls, clients, path); got[http.StatusOK] != clients*len(urls) {
 					t.Errorf("%s: %v", path, got)
 				}
-				if n := sim.Total(); n != 1 {
+				// An hour's point that falls due meanwhile is one more thing to buy.
+				if n := sim.Total(); n != 1 && market.Hourly.Newest(time.Now()) == newest {
 					t.Errorf("%s: %d calls", path, n)
 				}
 				sim.ResetCalls()
