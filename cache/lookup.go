@@ -44,13 +44,12 @@ func (p *part) fault() error {
 	return nil
 }
 
-// split gives each server its part of the commands, which belong to the keys and send so many bytes of values. It appends the parts;
-// the first is at hand.
-func (r *Redis) split(ctx context.Context, parts []*part, first *part, keys []string, cmds []redis.Cmder, bytes int) []*part {
+// split gives each server its part of the commands, which belong to the keys and send so many bytes of values.
+func (r *Redis) split(ctx context.Context, keys []string, cmds []redis.Cmder, bytes int) (parts []*part) {
 	if !r.lanes.Clustered() {
-		first.lane, first.cmds = r.lanes.For(ctx, ""), cmds
-		first.Reset(first, len(cmds)+bytes/pipeline.WeightBytes)
-		return append(parts, first)
+		p := &part{lane: r.lanes.For(ctx, ""), cmds: cmds}
+		p.Reset(p, len(cmds)+bytes/pipeline.WeightBytes)
+		return []*part{p}
 	}
 	of := make(map[*pipeline.Lane]*part)
 	for i, key := range keys {
@@ -117,18 +116,22 @@ func (r *Redis) do(ctx context.Context, keys []string, cmds []redis.Cmder, bytes
 	if len(cmds) == 0 || over(ctx) {
 		return errUnsent
 	}
-	return r.await(ctx, r.split(ctx, nil, new(part), keys, cmds, bytes))
+	return r.await(ctx, r.split(ctx, keys, cmds, bytes))
 }
 
-// lookup is a look-up on its way. It is used again when it was waited for, with all that it has allocated.
+// lookup is a look-up on its way. One server is asked for all keys by one MGET; over several slots that fails on a Cluster, where
+// each key has a GET of its own. It is used again when it was waited for, with all that it has allocated.
 type lookup struct {
 	redis *Redis
 	keys  []string
 	own   part
 	parts []*part
 
-	names []string // the keys: what the commands' arguments point to
-	cmds  []redis.Cmder
+	names []string       // the keys of an MGET: what its arguments point to
+	args  []any          // its arguments
+	mget  [1]redis.Cmder // the command
+	got   replies        // its answer
+	gets  []redis.Cmder
 }
 
 // maxSpare bounds the keys of a look-up that is kept for the next one.
@@ -141,19 +144,29 @@ func (r *Redis) lookup(ctx context.Context, keys []string) *lookup {
 		l = &lookup{redis: r}
 	}
 	l.keys, l.parts = keys, l.parts[:0]
-	if len(keys) == 0 || over(ctx) {
-		return l
-	}
-	if len(l.cmds) < len(keys) {
-		l.names, l.cmds = make([]string, len(keys)), make([]redis.Cmder, len(keys))
-		args := make([]any, 2*len(keys))
-		for i := range l.cmds {
-			args[2*i], args[2*i+1] = "get", &l.names[i]
-			l.cmds[i] = redis.NewStringCmd(context.Background(), args[2*i:2*i+2]...)
+	switch {
+	case len(keys) == 0 || over(ctx):
+	case r.lanes.Clustered():
+		l.gets = make([]redis.Cmder, len(keys))
+		for i, key := range keys {
+			l.gets[i] = redis.NewStringCmd(context.Background(), "get", key)
 		}
+		l.parts = r.split(ctx, keys, l.gets, 0)
+	default:
+		if len(l.names) < len(keys) {
+			l.names, l.args = make([]string, len(keys)), make([]any, 1+len(keys))
+			l.args[0] = "mget"
+			for i := range l.names {
+				l.args[1+i] = &l.names[i]
+			}
+		}
+		copy(l.names, keys)
+		l.got.reset(len(keys))
+		l.mget[0] = redis.NewRawWriteToCmd(context.Background(), &l.got, l.args[:1+len(keys)]...)
+		l.own.lane, l.own.cmds = r.lanes.For(ctx, ""), l.mget[:]
+		l.own.Reset(&l.own, len(keys))
+		l.parts = append(l.parts, &l.own)
 	}
-	copy(l.names, keys)
-	l.parts = r.split(ctx, l.parts[:0], &l.own, keys, l.cmds[:len(keys)], 0)
 	return l
 }
 
@@ -179,33 +192,27 @@ func (l *lookup) finish(ctx context.Context, found func(i int, value []byte, lef
 	r.tally.misses.Add(uint64(n - hits))
 }
 
-// recycle keeps a look-up for the next one when the lane is done with it. On a Cluster a command may remember where it went.
+// recycle keeps a look-up for the next one when the lane is done with it.
 func (l *lookup) recycle() {
-	r, n := l.redis, len(l.keys)
-	if n > maxSpare || r.lanes.Clustered() {
+	if len(l.keys) > maxSpare || l.gets != nil {
 		return
 	}
-	for i, cmd := range l.cmds[:n] {
-		l.names[i] = ""
-		cmd.SetErr(nil)
-		cmd.(*redis.StringCmd).SetVal("")
-	}
-	l.keys = nil
-	r.spare.Put(l)
+	clear(l.names[:len(l.keys)])
+	l.got.reset(len(l.keys))
+	l.keys, l.mget[0] = nil, nil
+	l.redis.spare.Put(l)
 }
 
 func (l *lookup) read(ctx context.Context, found func(i int, value []byte, left time.Duration)) (hits int) {
 	now := time.Now()
-	for i, cmd := range l.cmds[:len(l.keys)] {
-		// A command may hold both a value and an error: a Cluster client that runs out of time while it retries one node
-		// marks all commands as failed, those too that the other nodes have answered. The envelope tells.
-		sealed, err := cmd.(*redis.StringCmd).Bytes()
-		if len(sealed) == 0 && err != nil {
+	for i, key := range l.keys {
+		sealed := l.sealed(i)
+		if sealed == nil {
 			continue
 		}
 		value, expires, ok := unseal(sealed)
 		if !ok {
-			l.redis.faults.note(ctx, fmt.Errorf("the value of key %q is not one that a cache wrote", l.keys[i]))
+			l.redis.faults.note(ctx, fmt.Errorf("the value of key %q is not one that a cache wrote", key))
 			continue
 		}
 		if left := expires.Sub(now); left > 0 {
@@ -214,6 +221,20 @@ func (l *lookup) read(ctx context.Context, found func(i int, value []byte, left 
 		}
 	}
 	return hits
+}
+
+// sealed is what the server has of a key; nil: nothing.
+func (l *lookup) sealed(i int) []byte {
+	if l.gets == nil {
+		return l.got.values[i]
+	}
+	// A command may hold both a value and an error: a Cluster client that runs out of time while it retries one node marks all
+	// commands as failed, those too that the other nodes have answered. The envelope tells.
+	value, err := l.gets[i].(*redis.StringCmd).Bytes()
+	if len(value) == 0 && err != nil {
+		return nil
+	}
+	return value
 }
 
 // over tells whether the context has ended. It looks at the deadline too, which may be noticed a moment before.

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"context"
 	"math"
 	"strings"
@@ -88,7 +89,10 @@ func (m *Memory) put(e market.CacheEntry, longest time.Duration) {
 // fill keeps a value that was found elsewhere, unless another one has been set since the look-up: that is newer.
 func (m *Memory) fill(key string, value []byte, ttl time.Duration) {
 	if ttl > 0 {
-		m.entries.SetIfAbsent(strings.Clone(key), newItem(value, ttl)) // it may be a part of many
+		if len(value) < large { // then both are parts of something that belongs to many
+			key, value = strings.Clone(key), bytes.Clone(value)
+		}
+		m.entries.SetIfAbsent(key, newItem(value, ttl))
 	}
 }
 

@@ -50,31 +50,26 @@ func (o *Observed) Near(keys []string) []market.CacheHit {
 
 // count adds up runs of keys that have the same outcome: the keys of one look-up are of one kind, and mostly of one tier.
 func (o *Observed) count(keys []string, hits []market.CacheHit) {
-	type outcome struct {
-		kind string
-		tier telemetry.Tier
-	}
 	const missed = telemetry.Upstream
-	of := func(i int) outcome {
-		kind, _, _ := strings.Cut(keys[i], ":")
+	tier := func(i int) telemetry.Tier {
 		switch {
 		case hits[i].Value == nil:
-			return outcome{kind, missed}
+			return missed
 		case hits[i].Near:
-			return outcome{kind, telemetry.Memory}
+			return telemetry.Memory
 		}
-		return outcome{kind, telemetry.Redis}
+		return telemetry.Redis
 	}
-	for i := 0; i < len(keys); {
-		first, n := of(i), 1
-		for i+n < len(keys) && of(i+n) == first {
-			n++
+	for i, n := 0, 0; i < len(keys); i += n {
+		kind := keys[i][:strings.IndexByte(keys[i], ':')+1]
+		first := tier(i)
+		for n = 1; i+n < len(keys) && tier(i+n) == first && strings.HasPrefix(keys[i+n], kind); n++ {
 		}
-		if first.tier == missed {
-			o.metrics.CacheMisses(first.kind, n)
+		kind = strings.TrimSuffix(kind, ":")
+		if first == missed {
+			o.metrics.CacheMisses(kind, n)
 		} else {
-			o.metrics.CacheHits(first.tier, first.kind, n)
+			o.metrics.CacheHits(first, kind, n)
 		}
-		i += n
 	}
 }

@@ -15,8 +15,7 @@ import (
 )
 
 // Redis is a [market.Cache] that replicas share: one server, a Sentinel's master, or a Redis Cluster. Calls at the same
-// time share pipelines, also with the meter; see package pipeline. A key has a command of its own: MGET over several slots
-// fails on a Cluster, and gives nothing where its answer is cut.
+// time share pipelines, also with the meter; see package pipeline.
 type Redis struct {
 	client redis.UniversalClient
 	lanes  *pipeline.Lanes
@@ -55,7 +54,7 @@ func NewRedis(client redis.UniversalClient, o RedisOptions) *Redis {
 	return &Redis{client: client, lanes: o.Lanes, faults: faultLog{log: o.Log}}
 }
 
-// Get looks the keys up; see [market.Cache]. When only some commands of the pipeline were answered, those are hits.
+// Get looks the keys up; see [market.Cache]. What came before an answer was cut are hits.
 func (r *Redis) Get(ctx context.Context, keys []string) []market.CacheHit {
 	hits := make([]market.CacheHit, len(keys))
 	r.lookup(ctx, keys).finish(ctx, func(i int, value []byte, _ time.Duration) { hits[i].Value = value })

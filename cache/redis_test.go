@@ -71,7 +71,10 @@ func sealed(value string, expires time.Time) []byte {
 }
 
 func TestForeignValuesAreMissesAndOverwritten(t *testing.T) {
-	for _, variable := range []string{"TEST_REDIS_URL", "TEST_REDIS_CLUSTER_URL"} {
+	for variable, faults := range map[string]uint64{
+		"TEST_REDIS_URL":         3, // MGET does not tell what is of another type from what is not there
+		"TEST_REDIS_CLUSTER_URL": 4,
+	} {
 		t.Run(variable, func(t *testing.T) {
 			client, ctx := open(t, testURL(t, variable)), t.Context()
 			var log lines
@@ -98,7 +101,7 @@ func TestForeignValuesAreMissesAndOverwritten(t *testing.T) {
 				t.Errorf("got %s", got)
 			}
 			if got := log.with("event=cache.fault"); got != 1 {
-				t.Errorf("%d lines about four bad values", got)
+				t.Errorf("%d lines about the bad values", got)
 			}
 			var entries []market.CacheEntry
 			for i, key := range keys {
@@ -108,7 +111,7 @@ func TestForeignValuesAreMissesAndOverwritten(t *testing.T) {
 			if got := get(t, r, keys...); got != "0 1 2 3 4 5 6 7" {
 				t.Errorf("after overwriting: got %s", got)
 			}
-			if s := r.Stats(); s.Hits != 9 || s.Misses != 7 || s.Faults != 4 || s.Skipped != 0 || s.Open {
+			if s := r.Stats(); s.Hits != 9 || s.Misses != 7 || s.Faults != faults || s.Skipped != 0 || s.Open {
 				t.Errorf("got %+v", s)
 			}
 		})
