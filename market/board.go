@@ -192,7 +192,7 @@ func (b *board) show(prices []*Price, now time.Time) {
 
 // put shows a price, unless a later one is there.
 func (b *board) put(p *Price, now time.Time) {
-	pair := p.Raw.Pair
+	pair := Pair{p.Asset.ID, p.Currency}
 	at := b.place(pair, now)
 	s := b.shard(pair.Asset)
 	s.mu.Lock()
@@ -211,9 +211,7 @@ func (b *board) put(p *Price, now time.Time) {
 	case old == nil:
 		s.kept++
 	}
-	shown := *p // others may read the one that was given already
-	shown.Rendered = p.JSON().shown()
-	at.price.Store(&shown)
+	at.price.Store(p.shown()) // others may read the one that was given already
 }
 
 // clear takes prices away.

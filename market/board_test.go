@@ -85,7 +85,7 @@ func TestWrittenPrices(t *testing.T) {
 	one, other := new(int), new(int)
 	p := find()
 	p.KeepWritten(one, []byte("text"))
-	if p.Written(one) != "text" || p.Written(other) != "" || p.named("old").Written(one) != "" || p.named("old").JSON().Price != "1" {
+	if p.Written(one) != "text" || p.Written(other) != "" || p.named("old").Written(one) != "" || string(p.named("old").JSON().Value(PriceNumber)) != "1" {
 		t.Errorf("%q, %q, %q", p.Written(one), p.Written(other), p.named("old").Written(one))
 	}
 	for p.Written(other) == "" {
@@ -162,10 +162,10 @@ func TestBoardAtOnce(t *testing.T) {
 					if p == nil {
 						continue
 					}
-					if text := p.Written(s); p.Price != Number(i+1) || text != "" && text != p.JSON().Price {
+					if text := p.Written(s); p.Price != Number(i+1) || text != "" && text != string(p.JSON().Value(PriceNumber)) {
 						t.Errorf("%v is %v, written %q", pairs[i], p.Price, text)
 					}
-					p.KeepWritten(s, []byte(p.JSON().Price))
+					p.KeepWritten(s, p.JSON().Value(PriceNumber))
 				}
 				hand.Again(t.Context(), t0)
 				switch {

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/coingraph/coingraph/fault"
@@ -170,27 +169,6 @@ func (s *Service) keep(ctx context.Context, entries []CacheEntry) {
 	if len(entries) > 0 {
 		s.opts.Cache.Set(ctx, entries)
 	}
-}
-
-// keysOf are the pairs' cache keys, in one allocation.
-func keysOf(pairs []Pair) []string {
-	size := 0
-	for _, p := range pairs {
-		for _, part := range p.keyParts() {
-			size += len(part)
-		}
-	}
-	var text strings.Builder
-	text.Grow(size)
-	keys := make([]string, len(pairs))
-	for i, p := range pairs {
-		begin := text.Len()
-		for _, part := range p.keyParts() {
-			text.WriteString(part)
-		}
-		keys[i] = text.String()[begin:]
-	}
-	return keys
 }
 
 // lookAgain is what the database has of the pairs. It is asked only if there is something that was not read just now.

@@ -221,12 +221,16 @@ func walk(t *testing.T, size int, timestamps Timestamps, columns ...Column) {
 }
 
 func decodeOne(p Pair, b []byte) (*Quote, error) {
-	q, rendered := new(Quote), new(RenderedPrice)
-	switch there, err := decodeQuote(p.key(), p, b, q, rendered); {
+	price := new(Price)
+	switch there, err := decodeQuote(p.key(), b, price); {
 	case err != nil || !there:
 		return nil, err
-	case *rendered != *q.read(Asset{}, 0, time.Time{}).render():
+	}
+	text, ends := string(price.json.text), price.json.ends
+	price.read(Asset{ID: p.Asset}, p.Currency, 0, time.Time{})
+	if made := price.render(); string(made.text) != text || made.ends != ends {
 		return nil, errors.New("it goes out as something else")
 	}
-	return q, nil
+	q := price.Quote()
+	return &q, nil
 }

@@ -83,29 +83,30 @@ type seriesQuestion[V readable] struct {
 // askSeries sorts a question out. What nobody offers is answered already: it costs no look-up.
 func askSeries[V readable](s *Service, kind kind[V], all *snapshot, requests []SeriesRequest) *seriesQuestion[V] {
 	q := &seriesQuestion[V]{ask(all, requests, func(r *SeriesRequest) *string { return &r.Asset }, kind.named), kind, all, s.opts.Now()}
-	q.distinct = slices.DeleteFunc(q.distinct, func(r SeriesRequest) bool {
+	q.drop(func(n int) bool {
+		r := q.distinct[n]
 		if kind.offered(r.SeriesKey) {
 			return false
 		}
-		q.answer(r, q.unoffered(s, r), nil)
+		q.answer(n, q.unoffered(s, r), nil)
 		return true
 	})
 	return q
 }
 
-// take answers what the cache had and gives the requests it lacked.
-func (q *seriesQuestion[V]) take(hits []CacheHit, tally *telemetry.Tally) (absent []SeriesRequest) {
+// take answers what the cache had and gives which of the distinct requests it lacked.
+func (q *seriesQuestion[V]) take(hits []CacheHit, tally *telemetry.Tally) (absent []int) {
 	for i, hit := range hits {
-		r := q.distinct[i]
 		if hit.Value != nil {
+			r := q.distinct[i]
 			v, err := q.kind.decode(r, q.all.asset(r.Asset), hit.Value)
 			if err == nil && v.reading().FreshUntil.After(q.now) {
 				tally.Served(tierOf(hit), 1)
-				q.answer(r, v, nil)
+				q.answer(i, v, nil)
 				continue
 			}
 		}
-		absent = append(absent, r)
+		absent = append(absent, i)
 	}
 	return absent
 }
@@ -168,23 +169,25 @@ func answerSeries[V readable](ctx context.Context, s *Service, q *seriesQuestion
 	s.demand.series(q.distinct)
 	var entries []CacheEntry
 	for len(absent) > 0 {
-		var again []SeriesRequest
+		var again []int
 		now := s.opts.Now()
 		windows := make([]Window, len(absent))
-		for i, r := range absent {
+		for i, n := range absent {
+			r := q.distinct[n]
 			windows[i] = Window{r.SeriesKey, r.window(now)}
 		}
 		for i, got := range s.awaitSeries(ctx, windows, fresh, now) {
-			r, window := absent[i], windows[i].Range
+			n, window := absent[i], windows[i].Range
+			r := q.distinct[n]
 			switch l := got.Value; {
 			case got.Err != nil:
 				var none V
-				q.answer(r, none, got.Err)
+				q.answer(n, none, got.Err)
 			case !l.window.includes(window):
-				again = append(again, r) // another caller's window was smaller
+				again = append(again, n) // another caller's window was smaller
 			default:
 				v, err := readLoaded(s, q, r, l, window, fresh, now)
-				q.answer(r, v, err)
+				q.answer(n, v, err)
 				if err == nil && !v.reading().Stale {
 					entries = append(entries, CacheEntry{r.key(), q.kind.encode(r, v), v.reading().FreshUntil.Sub(now)})
 				}

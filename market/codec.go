@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
-	"strings"
 	"time"
 )
 
@@ -12,7 +11,7 @@ import (
 // version, belongs to another key or ends too early decodes to an error, which the read-through takes for a miss and
 // overwrites. That its bytes are those that were set is the cache's promise: see [Cache].
 const (
-	quoteVersion    = 'q'<<8 | 3
+	quoteVersion    = 'q'<<8 | 4
 	chartVersion    = 'c'<<8 | 3
 	metricVersion   = 'm'<<8 | 2
 	samplesVersion  = 's'<<8 | 2
@@ -138,7 +137,7 @@ func (d *decoder) done() error {
 
 // encodeQuote encodes a pair's quote, or that the pair has none.
 func encodeQuote(pair Pair, q *Quote) []byte {
-	e := &encoder{make([]byte, 0, 320)}
+	e := &encoder{make([]byte, 0, 448)}
 	e.u16(quoteVersion)
 	e.str(pair.key())
 	if q == nil {
@@ -154,38 +153,32 @@ func encodeQuote(pair Pair, q *Quote) []byte {
 	e.time(q.FetchedAt)
 	e.str(q.Source)
 	// The same once more as it goes out: who answers has nothing to write then.
-	text, ends := q.read(Asset{}, 0, time.Time{}).text()
-	for _, end := range ends {
-		e.u16(uint16(end))
+	json := q.read(Asset{}, 0, time.Time{}).render()
+	for _, end := range json.ends {
+		e.u16(end)
 	}
-	e.str(text)
+	e.str(string(json.text))
 	return e.b
 }
 
-// decodeQuote reads the quote of the pair whose key is given, and the same as it goes out. It is false when it is known that there
-// is none.
-func decodeQuote(key string, pair Pair, b []byte, q *Quote, r *RenderedPrice) (there bool, err error) {
+// decodeQuote reads the values of the quote whose key is given into a price, and the same as it goes out, which is not copied. It
+// is false when it is known that there is none. A source that the price has already is kept if it is the same.
+func decodeQuote(key string, b []byte, p *Price) (there bool, err error) {
 	d := open(b, quoteVersion, key)
 	if d.u16() == 0 {
 		return false, d.done()
 	}
-	*q = Quote{Pair: pair, Price: d.f64(), MarketCap: d.f64(), Volume24h: d.f64(), Change24h: d.f64(), LastUpdatedAt: d.time(), FetchedAt: d.time()}
-	source := d.bytes()
-	var ends [renderedParts]int
-	for i := range ends {
-		ends[i] = int(d.u16())
+	p.Price, p.MarketCap, p.Volume24h, p.Change24h = Number(d.f64()), Number(d.f64()), Number(d.f64()), Number(d.f64())
+	p.LastUpdatedAt, p.FetchedAt = d.time(), d.time()
+	if source := d.bytes(); string(source) != p.Source {
+		p.Source = string(source)
 	}
-	text := d.str()
-	begin := 0
-	for _, end := range ends {
-		if end < begin || end > len(text) {
-			return false, errCorrupt
-		}
-		begin = end
+	for i := range p.json.ends {
+		p.json.ends[i] = d.u16()
 	}
-	r.cut(text, ends)
-	if q.Source = strings.Trim(r.Source, `"`); q.Source != string(source) { // mostly it is the same text
-		q.Source = string(source)
+	p.json.text = d.bytes()
+	if !p.json.whole() {
+		return false, errCorrupt
 	}
 	return true, d.done()
 }

@@ -1,18 +1,21 @@
 package market
 
 import (
-	"math"
+	"bytes"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 )
 
 // Price is a quote as clients read it. What an answer looks at first stands first: so it is in one line of a core's cache.
 type Price struct {
-	FreshUntil    time.Time      // when this answer expires
-	Rendered      *RenderedPrice // nil: it was not kept
-	Stale         bool           // older than the price TTL; only callers who consented get one
+	FreshUntil    time.Time     // when this answer expires
+	written       *writtenTexts // nil: nobody else will ask for this price
+	json          PriceJSON     // of no text: it was not kept
+	Stale         bool          // older than the price TTL; only callers who consented get one
+	capUnknown    bool          // the provider says 0 of the market cap
 	Asset         Asset
 	Currency      Currency
 	Price         Number
@@ -22,21 +25,68 @@ type Price struct {
 	LastUpdatedAt time.Time
 	FetchedAt     time.Time
 	Source        string
-	Raw           Quote // what this is a reading of
 }
 
-// RenderedPrice is a price's values as JSON: numbers or null, instants and the source in quotes.
-type RenderedPrice struct {
-	written atomic.Pointer[writtenPrice]
-	keeps   bool // it is a price that others will ask for
-
-	Price, MarketCap, Volume24h, Change24h string
-	LastUpdatedAt, FetchedAt               string // RFC 3339 with as many digits of the second as there are
-	Source                                 string
+// PriceJSON is a price's values as the members of a JSON object, one after the other: numbers or null, instants (RFC 3339 with as
+// many digits of the second as there are) and the source. It is what the cache has of a price, and is shared with it.
+type PriceJSON struct {
+	text []byte
+	ends [priceValues]uint16 // where the values end
 }
 
-// writtenPrice is a text that was made of a price.
-type writtenPrice struct {
+// PriceValue is one of the values of a [PriceJSON], in the order in which they stand there.
+type PriceValue uint8
+
+// The values.
+const (
+	PriceNumber PriceValue = iota
+	MarketCapNumber
+	Volume24hNumber
+	Change24hNumber
+	LastUpdatedAtTime
+	FetchedAtTime
+	SourceText
+	priceValues
+)
+
+// priceMembers are the values' names, as they stand in front of them.
+var priceMembers = [priceValues]string{`"price":`, `,"marketCap":`, `,"volume24h":`, `,"change24h":`, `,"lastUpdatedAt":`, `,"fetchedAt":`, `,"source":`}
+
+// Member is how the value is introduced where it stands first in an object.
+func (v PriceValue) Member() string { return strings.TrimPrefix(priceMembers[v], ",") }
+
+// Value is the JSON of one value.
+func (j *PriceJSON) Value(v PriceValue) []byte { return j.Values(v, v) }
+
+// Values is the JSON of the values from the first to the last, each but the first with its name in front.
+func (j *PriceJSON) Values(first, last PriceValue) []byte {
+	return j.text[j.begin(first):j.ends[last]]
+}
+
+// begin is where a value begins.
+func (j *PriceJSON) begin(v PriceValue) int {
+	begin := len(priceMembers[v])
+	if v > 0 {
+		begin += int(j.ends[v-1])
+	}
+	return begin
+}
+
+// whole tells whether each value ends within the text, and none before it begins.
+func (j *PriceJSON) whole() bool {
+	for v := range priceValues {
+		if j.begin(v) > int(j.ends[v]) {
+			return false
+		}
+	}
+	return int(j.ends[priceValues-1]) <= len(j.text)
+}
+
+// writtenTexts has the text that was made of a price last.
+type writtenTexts struct{ last atomic.Pointer[writtenText] }
+
+// writtenText is a text that was made of a price.
+type writtenText struct {
 	selection any
 	text      string
 }
@@ -44,10 +94,10 @@ type writtenPrice struct {
 // Written is the text that was made of the same selection of the price's values and kept; "": there is none. A selection is
 // whatever is equal for those who write the same of the same price.
 func (p *Price) Written(selection any) string {
-	if p.Rendered == nil {
+	if p.written == nil {
 		return ""
 	}
-	if w := p.Rendered.written.Load(); w != nil && w.selection == selection {
+	if w := p.written.last.Load(); w != nil && w.selection == selection {
 		return w.text
 	}
 	return ""
@@ -56,76 +106,52 @@ func (p *Price) Written(selection any) string {
 // KeepWritten keeps a text for who asks for the same selection, if others will ask for this price at all. One text is kept:
 // another selection's takes its place now and then, so that which is asked for most has it mostly.
 func (p *Price) KeepWritten(selection any, text []byte) {
-	r := p.Rendered
-	if r == nil || !r.keeps || r.written.Load() != nil && rand.Uint32()%8 != 0 { //nolint:gosec // nothing depends on who guesses it
+	w := p.written
+	if w == nil || w.last.Load() != nil && rand.Uint32()%8 != 0 { //nolint:gosec // nothing depends on who guesses it
 		return
 	}
-	r.written.Store(&writtenPrice{selection, string(text)})
+	w.last.Store(&writtenText{selection, string(text)})
 }
 
-// shown are the values of a price that others will ask for.
-func (r *RenderedPrice) shown() *RenderedPrice {
-	c := r.clone()
-	c.keeps = true
-	return c
-}
-
-// clone are the values of another price, which differs in something else.
-func (r *RenderedPrice) clone() *RenderedPrice {
-	return &RenderedPrice{
-		Price: r.Price, MarketCap: r.MarketCap, Volume24h: r.Volume24h, Change24h: r.Change24h,
-		LastUpdatedAt: r.LastUpdatedAt, FetchedAt: r.FetchedAt, Source: r.Source,
-	}
+// shown is the price for others that will ask for it. It has nothing in common with what the cache has of it and of other prices.
+func (p *Price) shown() *Price {
+	shown := *p
+	shown.json = *p.JSON()
+	shown.json.text = bytes.Clone(shown.json.text)
+	shown.written = new(writtenTexts)
+	return &shown
 }
 
 // JSON is the price's values as JSON, as they are kept or made now.
-func (p *Price) JSON() *RenderedPrice {
-	if p.Rendered != nil {
-		return p.Rendered
+func (p *Price) JSON() *PriceJSON {
+	if p.json.text != nil {
+		return &p.json
 	}
-	return p.render()
+	made := p.render()
+	return &made
 }
 
-// renderedParts is how many texts a RenderedPrice has.
-const renderedParts = 7
-
-func (p *Price) render() *RenderedPrice {
-	r := new(RenderedPrice)
-	r.cut(p.text())
-	return r
-}
-
-// cut cuts the texts out of one.
-func (r *RenderedPrice) cut(text string, ends [renderedParts]int) {
-	begin := 0
-	for i, to := range [renderedParts]*string{&r.Price, &r.MarketCap, &r.Volume24h, &r.Change24h, &r.LastUpdatedAt, &r.FetchedAt, &r.Source} {
-		*to, begin = text[begin:ends[i]], ends[i]
+func (p *Price) render() (j PriceJSON) {
+	b := make([]byte, 0, 288)
+	value := func(v PriceValue, add func([]byte) []byte) {
+		b = add(append(b, priceMembers[v]...))
+		j.ends[v] = uint16(len(b))
 	}
-}
-
-// text is the texts in one, and where each ends.
-func (p *Price) text() (text string, ends [renderedParts]int) {
-	b := make([]byte, 0, 192)
-	for i, n := range [4]Number{p.Price, p.MarketCap, p.Volume24h, p.Change24h} {
-		b = AppendNumber(b, float64(n))
-		ends[i] = len(b)
+	for v, n := range [...]Number{p.Price, p.MarketCap, p.Volume24h, p.Change24h} {
+		value(PriceValue(v), func(b []byte) []byte { return AppendNumber(b, float64(n)) })
 	}
-	b = append(p.LastUpdatedAt.AppendFormat(append(b, '"'), time.RFC3339Nano), '"')
-	ends[4] = len(b)
-	b = append(p.FetchedAt.AppendFormat(append(b, '"'), time.RFC3339Nano), '"')
-	ends[5] = len(b)
-	b = strconv.AppendQuote(b, p.Source)
-	ends[6] = len(b)
-	return string(b), ends
+	for v, t := range [...]time.Time{p.LastUpdatedAt, p.FetchedAt} {
+		value(LastUpdatedAtTime+PriceValue(v), func(b []byte) []byte { return append(t.AppendFormat(append(b, '"'), time.RFC3339Nano), '"') })
+	}
+	value(SourceText, func(b []byte) []byte { return strconv.AppendQuote(b, p.Source) })
+	j.text = b
+	return j
 }
 
 // named is the price under an old id of the asset.
 func (p *Price) named(id string) *Price {
 	old := *p
-	old.Asset.ID = id
-	if old.Rendered != nil {
-		old.Rendered = old.Rendered.clone()
-	}
+	old.Asset.ID, old.written = id, nil
 	return &old
 }
 
@@ -146,21 +172,34 @@ type Answer[T any] struct {
 
 // read makes of a stored quote what clients get.
 func (q Quote) read(asset Asset, ttl time.Duration, now time.Time) *Price {
-	p := &Price{Raw: q}
-	p.read(asset, ttl, now)
+	p := &Price{
+		Price: Number(q.Price), MarketCap: Number(q.MarketCap), Volume24h: Number(q.Volume24h), Change24h: Number(q.Change24h),
+		LastUpdatedAt: q.LastUpdatedAt, FetchedAt: q.FetchedAt, Source: q.Source,
+	}
+	p.read(asset, q.Currency, ttl, now)
 	return p
 }
 
-// read makes of a price's Raw the rest.
-func (p *Price) read(asset Asset, ttl time.Duration, now time.Time) {
-	q := &p.Raw
-	p.Asset, p.Currency, p.Source = asset, q.Currency, q.Source
-	p.Price, p.MarketCap, p.Volume24h, p.Change24h = Number(q.Price), Number(q.MarketCap), Number(q.Volume24h), Number(q.Change24h)
-	if q.MarketCap == 0 {
-		p.MarketCap = Number(math.NaN()) // unknown
+// read makes of the values of a stored quote what clients get.
+func (p *Price) read(asset Asset, currency Currency, ttl time.Duration, now time.Time) {
+	p.Asset, p.Currency = asset, currency
+	if p.capUnknown = p.MarketCap == 0; p.capUnknown {
+		p.MarketCap = Null()
 	}
-	p.LastUpdatedAt, p.FetchedAt, p.FreshUntil = q.LastUpdatedAt, q.FetchedAt, q.FetchedAt.Add(ttl)
+	p.FreshUntil = p.FetchedAt.Add(ttl)
 	p.Stale = !p.FreshUntil.After(now)
+}
+
+// Quote is what the price is a reading of.
+func (p *Price) Quote() Quote {
+	q := Quote{
+		Pair: Pair{p.Asset.ID, p.Currency}, Price: float64(p.Price), MarketCap: float64(p.MarketCap), Volume24h: float64(p.Volume24h), Change24h: float64(p.Change24h),
+		LastUpdatedAt: p.LastUpdatedAt, FetchedAt: p.FetchedAt, Source: p.Source,
+	}
+	if p.capUnknown {
+		q.MarketCap = 0
+	}
+	return q
 }
 
 // FreshnessInput is what a caller writes of its [Freshness].

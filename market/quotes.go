@@ -2,7 +2,6 @@ package market
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/coingraph/coingraph/fault"
@@ -10,13 +9,27 @@ import (
 )
 
 // key is the pair's cache key.
-func (p Pair) key() string {
-	parts := p.keyParts()
-	return strings.Join(parts[:], "")
+func (p Pair) key() string { return string(p.appendKey(nil)) }
+
+func (p Pair) appendKey(b []byte) []byte {
+	b = append(append(b, "price:"...), p.Asset...)
+	return append(append(append(b, ':'), p.Currency...), ":latest"...)
 }
 
-func (p Pair) keyParts() [5]string {
-	return [...]string{"price:", p.Asset, ":", string(p.Currency), ":latest"}
+// keysOf are the pairs' cache keys, which share their text.
+func keysOf(pairs []Pair) []string {
+	ends := make([]int, len(pairs))
+	b := make([]byte, 0, 40*len(pairs))
+	for i, p := range pairs {
+		b = p.appendKey(b)
+		ends[i] = len(b)
+	}
+	text, begin := string(b), 0
+	keys := make([]string, len(pairs))
+	for i, end := range ends {
+		keys[i], begin = text[begin:end], end
+	}
+	return keys
 }
 
 // quoted is what was found out about a pair: its quote, which is nil when it has none. With an error it is the stored
@@ -51,58 +64,58 @@ func (s *Service) askPrices(all *snapshot, pairs []Pair, fresh Freshness) *price
 	return q
 }
 
-// quoted answers for a pair with its quote; nil: it has none.
-func (q *priceQuestion) quoted(p Pair, quote *Quote, err error) {
+// quoted answers for one of the distinct pairs with its quote; nil: it has none.
+func (q *priceQuestion) quoted(n int, quote *Quote, err error) {
+	p := q.distinct[n]
 	if err == nil && quote == nil {
 		err = fault.New(fault.NotFound, "%s has no price in %s", p.Asset, p.Currency)
 	}
 	if err != nil {
-		q.answer(p, nil, err)
+		q.answer(n, nil, err)
 		return
 	}
-	q.answer(p, quote.read(q.all.asset(p.Asset), q.ttl, q.start), nil)
+	q.answer(n, quote.read(q.all.asset(p.Asset), q.ttl, q.start), nil)
 }
 
-// keptPrice is a price that the cache had, and how it goes out.
-type keptPrice struct {
-	price    Price
-	rendered RenderedPrice
-}
+// readTogether is how many prices are allocated at once.
+const readTogether = 32
 
-// keptTogether is how many are allocated at once.
-const keptTogether = 32
-
-// take answers what the cache had and gives the pairs it lacked.
-func (q *priceQuestion) take(hits []CacheHit, tally *telemetry.Tally) (absent []Pair) {
-	var room []keptPrice
+// take answers what the cache had and gives which of the distinct pairs it lacked.
+func (q *priceQuestion) take(hits []CacheHit, tally *telemetry.Tally) (absent []int) {
+	var room []Price
+	var source string
+	var asset Asset
 	for i, hit := range hits {
-		p := q.distinct[i]
 		if hit.Value == nil {
-			absent = append(absent, p)
+			absent = append(absent, i)
 			continue
 		}
 		if len(room) == 0 {
-			room = make([]keptPrice, min(len(hits)-i, keptTogether))
+			room = make([]Price, min(len(hits)-i, readTogether))
 		}
-		kept := &room[0]
-		there, err := decodeQuote(q.names[i], p, hit.Value, &kept.price.Raw, &kept.rendered)
-		price := &kept.price
-		if err != nil || there && !price.Raw.FetchedAt.After(q.notBefore) {
-			absent = append(absent, p)
+		pair, price := &q.distinct[i], &room[0]
+		price.Source = source // mostly all have the same
+		there, err := decodeQuote(q.names[i], hit.Value, price)
+		if err != nil || there && !price.FetchedAt.After(q.notBefore) {
+			*price = Price{}
+			absent = append(absent, i)
 			continue
 		}
 		tally.Served(tierOf(hit), 1)
 		if !there {
-			q.quoted(p, nil, nil)
+			q.quoted(i, nil, nil)
 			continue
 		}
 		room = room[1:]
-		price.read(q.all.asset(p.Asset), q.ttl, q.start)
-		price.Rendered = &kept.rendered
-		q.answer(p, price, nil)
+		if asset.ID != pair.Asset {
+			asset = q.all.asset(pair.Asset)
+		}
+		source = price.Source
+		price.read(asset, pair.Currency, q.ttl, q.start)
+		q.answer(i, price, nil)
 		q.found = append(q.found, price)
 		if q.fresh.MaxAge == 0 && q.start.Sub(price.FetchedAt) > q.ttl-q.ttl/renewLead {
-			q.ending = append(q.ending, p)
+			q.ending = append(q.ending, *pair)
 		}
 	}
 	return absent
@@ -190,22 +203,26 @@ func (s *Service) prices(ctx context.Context, q *priceQuestion, hits []CacheHit)
 	s.board.show(q.found, q.start)
 	s.renew(ctx, q.ending)
 	for len(absent) > 0 {
-		calls, mine := s.quotes.claim(absent)
+		pairs := make([]Pair, len(absent))
+		for i, n := range absent {
+			pairs[i] = q.distinct[n]
+		}
+		calls, mine := s.quotes.claim(pairs)
 		if mine != nil {
 			s.read(&sought{mine, ctx, q.notBefore, time.Now()})
 		}
-		var again []Pair
+		var again []int
 		for i, c := range calls {
-			p := absent[i]
+			n := absent[i]
 			switch got, err := c.wait(ctx); {
 			case err != nil:
-				q.quoted(p, nil, err)
+				q.quoted(n, nil, err)
 			case got.err != nil && !q.consents(got.quote):
-				q.quoted(p, nil, got.err)
+				q.quoted(n, nil, got.err)
 			case got.err == nil && got.quote != nil && !got.quote.FetchedAt.After(q.notBefore):
-				again = append(again, p) // another caller was content with an older one
+				again = append(again, n) // another caller was content with an older one
 			default:
-				q.quoted(p, got.quote, nil)
+				q.quoted(n, got.quote, nil)
 			}
 		}
 		absent = again

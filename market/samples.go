@@ -193,7 +193,7 @@ func (s *Service) addNow(ctx context.Context, found *Samples, to, now time.Time)
 		if answer.Err != nil {
 			return
 		}
-		q := answer.Value.Raw
+		q := answer.Value.Quote()
 		point = &Sample{Stamp: q.LastUpdatedAt.UnixMilli(), Price: q.Price, MarketCap: q.MarketCap, Volume: q.Volume24h}
 		freshUntil = answer.Value.FreshUntil
 		if q.FetchedAt.After(found.FetchedAt) {

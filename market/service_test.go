@@ -434,7 +434,7 @@ func TestWhatMemoryHoldsIsAnsweredAtOnce(t *testing.T) {
 	want, wantCharts := h.Prices(ctx, asked, fresh), h.Charts(ctx, charts, fresh)
 	h.expect("cold", budget{cacheGets: 2, cacheSets: 2, selects: 2, saves: 2, calls: 2})
 	got, ok := h.PricesInMemory(ctx, asked, fresh)
-	if !ok || got[0].Value.Raw != want[0].Value.Raw || !fault.Is(got[1].Err, fault.NotFound) || got[2].Value.Raw != want[2].Value.Raw {
+	if !ok || got[0].Value.Quote() != want[0].Value.Quote() || !fault.Is(got[1].Err, fault.NotFound) || got[2].Value.Quote() != want[2].Value.Quote() {
 		t.Errorf("prices: %v %+v", ok, got)
 	}
 	if got, ok := h.ChartsInMemory(ctx, charts); !ok || !slices.Equal(got[0].Value.Prices.Values(), wantCharts[0].Value.Prices.Values()) {

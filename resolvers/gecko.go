@@ -122,7 +122,7 @@ func (l *lookAtHand) largest(ctx context.Context, candidates [][]market.Asset) (
 	for i, answer := range l.prices(ctx, pairs) {
 		switch {
 		case answer.Err == nil:
-			if known := answer.Value.Raw.MarketCap; !math.IsNaN(known) {
+			if known := answer.Value.Quote().MarketCap; !math.IsNaN(known) {
 				caps[pairs[i].Asset] = known
 			}
 		case !fault.Is(answer.Err, fault.NotFound):

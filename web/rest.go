@@ -104,13 +104,13 @@ func appendPrice(b []byte, p *market.Price) []byte {
 // appendPriceMembers appends the members of a price's object.
 func appendPriceMembers(b []byte, p *market.Price) []byte {
 	json := p.JSON()
-	b = append(append(b, `"price":`...), json.Price...)
-	b = append(append(b, `,"market_cap":`...), json.MarketCap...)
-	b = append(append(b, `,"volume_24h":`...), json.Volume24h...)
-	b = append(append(b, `,"change_24h":`...), json.Change24h...)
+	b = append(append(b, `"price":`...), json.Value(market.PriceNumber)...)
+	b = append(append(b, `,"market_cap":`...), json.Value(market.MarketCapNumber)...)
+	b = append(append(b, `,"volume_24h":`...), json.Value(market.Volume24hNumber)...)
+	b = append(append(b, `,"change_24h":`...), json.Value(market.Change24hNumber)...)
 	b = p.LastUpdatedAt.AppendFormat(append(b, `,"last_updated_at":"`...), time.RFC3339)
 	b = p.FetchedAt.AppendFormat(append(b, `","fetched_at":"`...), time.RFC3339)
-	b = append(append(b, `","source":`...), json.Source...)
+	b = append(append(b, `","source":`...), json.Value(market.SourceText)...)
 	b = append(b, `,"stale":`...)
 	return strconv.AppendBool(b, p.Stale)
 }

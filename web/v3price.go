@@ -88,6 +88,7 @@ func (f geckoFields24h) append(b []byte, prices []*market.Price) []byte {
 	b = append(b, '{')
 	var updated int64
 	for i, p := range prices {
+		q := p.Quote()
 		member := func(suffix string, v float64) {
 			b = append(append(append(append(b, '"'), p.Currency...), suffix...), `":`...)
 			b = market.AppendNumber(b, v)
@@ -95,20 +96,20 @@ func (f geckoFields24h) append(b []byte, prices []*market.Price) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		member("", f.precision.Round(p.Raw.Price, slices.Contains(coins, p.Currency)))
+		member("", f.precision.Round(q.Price, slices.Contains(coins, p.Currency)))
 		if f.marketCap {
 			b = append(b, ',')
-			member("_market_cap", p.Raw.MarketCap)
+			member("_market_cap", q.MarketCap)
 		}
 		if f.volume {
 			b = append(b, ',')
-			member("_24h_vol", p.Raw.Volume24h)
+			member("_24h_vol", q.Volume24h)
 		}
 		if f.change {
 			b = append(b, ',')
-			member("_24h_change", p.Raw.Change24h)
+			member("_24h_change", q.Change24h)
 		}
-		updated = max(updated, p.Raw.LastUpdatedAt.Unix())
+		updated = max(updated, q.LastUpdatedAt.Unix())
 	}
 	if f.updated && len(prices) > 0 {
 		b = append(b, `,"last_updated_at":`...)

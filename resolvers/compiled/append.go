@@ -3,7 +3,6 @@ package compiled
 import (
 	"iter"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -71,11 +70,13 @@ func (w *writer) text(s string) { w.b = append(w.b, s...) }
 func (w *writer) byte(c byte)   { w.b = append(w.b, c) }
 
 func (w *writer) quoted(s string) {
-	if !strings.ContainsFunc(s, func(c rune) bool { return c < 0x20 || c == '"' || c == '\\' || c > '~' }) {
-		w.b = append(append(append(w.b, '"'), s...), '"')
-		return
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c > '~' {
+			graphql.MarshalString(s).MarshalGQL(w)
+			return
+		}
 	}
-	graphql.MarshalString(s).MarshalGQL(w)
+	w.b = append(append(append(w.b, '"'), s...), '"')
 }
 
 func (w *writer) time(t time.Time) {
@@ -169,20 +170,8 @@ func (w *writer) price(o *object, p *market.Price) {
 			w.plainAsset(f.sub, &p.Asset)
 		case currencyEnum:
 			w.currency(p.Currency)
-		case priceNumber:
-			w.text(json.Price)
-		case marketCapNumber:
-			w.text(json.MarketCap)
-		case volumeNumber:
-			w.text(json.Volume24h)
-		case changeNumber:
-			w.text(json.Change24h)
-		case lastUpdatedAt:
-			w.text(json.LastUpdatedAt)
-		case fetchedAt:
-			w.text(json.FetchedAt)
-		case sourceText:
-			w.text(json.Source)
+		case priceMembers:
+			w.b = append(w.b, json.Values(f.first, f.last)...)
 		case staleFlag:
 			w.bool(p.Stale)
 		default:

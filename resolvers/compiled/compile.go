@@ -67,6 +67,8 @@ type field struct {
 	sub  *object // of an object below
 	edge int     // of an edge: which
 	text string  // of a constant
+
+	first, last market.PriceValue // of the values of a price
 }
 
 // edge is a price or a series of an asset.
@@ -251,12 +253,29 @@ func (c *compiler) object(f *ast.Field, kinds map[string]fieldKind, depth int) *
 			}
 			member.edge = len(o.edges)
 			o.edges = append(o.edges, e)
+		case priceMembers:
+			o.leaves++
+			member.first = priceValues[s.Name]
+			member.last = member.first
+			if member.follows(o.fields) {
+				o.fields[len(o.fields)-1].last = member.last
+				continue
+			}
 		default:
 			o.leaves++
 		}
 		o.fields = append(o.fields, member)
 	}
 	return o
+}
+
+// follows tells whether a value of a price goes out together with the field before it, as they stand in [market.PriceJSON].
+func (f *field) follows(before []field) bool {
+	if len(before) == 0 {
+		return false
+	}
+	b := before[len(before)-1]
+	return b.kind == priceMembers && b.last+1 == f.first && f.key == ","+f.first.Member()
 }
 
 // fieldKind is how a field is written.
@@ -292,12 +311,7 @@ const (
 	volumesColumn
 	valuesColumn
 
-	priceNumber
-	marketCapNumber
-	volumeNumber
-	changeNumber
-	lastUpdatedAt
-	sourceText
+	priceMembers // one value, or several that follow each other
 
 	pointTimestamp
 	pointPrice
@@ -315,8 +329,12 @@ var (
 		"id": assetID, "symbol": assetSymbol, "name": assetName, "price": assetPrice, "chart": assetChart, "onChain": assetMetric,
 	}
 	priceFields = map[string]fieldKind{
-		"asset": assetObject, "currency": currencyEnum, "price": priceNumber, "marketCap": marketCapNumber, "volume24h": volumeNumber,
-		"change24h": changeNumber, "lastUpdatedAt": lastUpdatedAt, "fetchedAt": fetchedAt, "source": sourceText, "stale": staleFlag,
+		"asset": assetObject, "currency": currencyEnum, "price": priceMembers, "marketCap": priceMembers, "volume24h": priceMembers,
+		"change24h": priceMembers, "lastUpdatedAt": priceMembers, "fetchedAt": priceMembers, "source": priceMembers, "stale": staleFlag,
+	}
+	priceValues = map[string]market.PriceValue{
+		"price": market.PriceNumber, "marketCap": market.MarketCapNumber, "volume24h": market.Volume24hNumber, "change24h": market.Change24hNumber,
+		"lastUpdatedAt": market.LastUpdatedAtTime, "fetchedAt": market.FetchedAtTime, "source": market.SourceText,
 	}
 	chartFields = map[string]fieldKind{
 		"asset": assetObject, "currency": currencyEnum, "interval": intervalEnum, "days": daysValue, "from": fromTime, "to": toTime, "sources": sourcesList,
