@@ -2,6 +2,7 @@ package market
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/coingraph/coingraph/fault"
@@ -9,25 +10,26 @@ import (
 )
 
 // key is the pair's cache key.
-func (p Pair) key() string { return string(p.appendKey(nil)) }
-
-func (p Pair) appendKey(b []byte) []byte {
-	b = append(append(b, "price:"...), p.Asset...)
-	return append(append(append(b, ':'), p.Currency...), ":latest"...)
-}
+func (p Pair) key() string { return keysOf([]Pair{p})[0] }
 
 // keysOf are the pairs' cache keys, which share their text.
 func keysOf(pairs []Pair) []string {
-	ends := make([]int, len(pairs))
-	b := make([]byte, 0, 40*len(pairs))
-	for i, p := range pairs {
-		b = p.appendKey(b)
-		ends[i] = len(b)
+	const before, between, after = "price:", ":", ":latest"
+	size := len(pairs) * len(before+between+after)
+	for _, p := range pairs {
+		size += len(p.Asset) + len(p.Currency)
 	}
-	text, begin := string(b), 0
+	var text strings.Builder
+	text.Grow(size)
 	keys := make([]string, len(pairs))
-	for i, end := range ends {
-		keys[i], begin = text[begin:end], end
+	for i, p := range pairs {
+		begin := text.Len()
+		text.WriteString(before)
+		text.WriteString(p.Asset)
+		text.WriteString(between)
+		text.WriteString(string(p.Currency))
+		text.WriteString(after)
+		keys[i] = text.String()[begin:]
 	}
 	return keys
 }
@@ -49,7 +51,7 @@ type priceQuestion struct {
 	ttl       time.Duration
 	names     []string // the keys of the distinct pairs
 	ending    []Pair   // answered, but not for long
-	found     []*Price // what the cache had
+	found     []*Price // what the cache had; nil: nobody wants to know
 }
 
 // renewLead is the part of a price's TTL before whose end it is renewed if it is still asked for.
@@ -57,6 +59,9 @@ const renewLead = 16
 
 func (s *Service) askPrices(all *snapshot, pairs []Pair, fresh Freshness) *priceQuestion {
 	q := &priceQuestion{asked: ask(all, pairs, func(p *Pair) *string { return &p.Asset }, (*Price).named), all: all, fresh: fresh, start: s.opts.Now(), ttl: s.opts.PriceTTL}
+	if s.board.prices > 0 {
+		q.found = make([]*Price, 0, len(q.distinct))
+	}
 	q.notBefore = q.start.Add(-q.ttl)
 	if fresh.MaxAge > 0 {
 		q.notBefore = q.start.Add(-fresh.MaxAge)
@@ -113,7 +118,9 @@ func (q *priceQuestion) take(hits []CacheHit, tally *telemetry.Tally) (absent []
 		source = price.Source
 		price.read(asset, pair.Currency, q.ttl, q.start)
 		q.answer(i, price, nil)
-		q.found = append(q.found, price)
+		if q.found != nil {
+			q.found = append(q.found, price)
+		}
 		if q.fresh.MaxAge == 0 && q.start.Sub(price.FetchedAt) > q.ttl-q.ttl/renewLead {
 			q.ending = append(q.ending, *pair)
 		}
