@@ -39,7 +39,7 @@ func TestRedisAllocations(t *testing.T) {
 	for _, c := range []struct {
 		keys int
 		most float64
-	}{{1, 35}, {100, 200}} {
+	}{{1, 30}, {100, 130}} {
 		if allocs := testing.AllocsPerRun(200, func() { r.Get(t.Context(), keys[:c.keys]) }); allocs > c.most {
 			t.Errorf("%d keys: %v allocations", c.keys, allocs)
 		} else {
