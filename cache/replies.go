@@ -23,7 +23,7 @@ const (
 	// large is what has an allocation of its own, so that who keeps it keeps nothing else.
 	large = 4 << 10
 	// maxShared bounds an allocation that values share.
-	maxShared = 64 << 10
+	maxShared = 32 << 10
 )
 
 const lineEnd = "\r\n"
@@ -86,7 +86,7 @@ func (r *replies) take(n int) []byte {
 	}
 	if len(r.room) < n {
 		left := len(r.values) - r.next
-		r.room = make([]byte, min(n+left*n*9/8, maxShared))
+		r.room = make([]byte, min(n+left*n, maxShared))
 	}
 	b := r.room[:n:n]
 	r.room = r.room[n:]
