@@ -60,11 +60,12 @@ func (o *Observed) count(keys []string, hits []market.CacheHit) {
 		}
 		return telemetry.Redis
 	}
-	for i, n := 0, 0; i < len(keys); i += n {
-		kind := keys[i][:strings.IndexByte(keys[i], ':')+1]
-		first := tier(i)
-		for n = 1; i+n < len(keys) && tier(i+n) == first && strings.HasPrefix(keys[i+n], kind); n++ {
+	for i := 0; i < len(keys); {
+		kind, first, n := keys[i][:strings.IndexByte(keys[i], ':')+1], tier(i), 1
+		for i+n < len(keys) && tier(i+n) == first && strings.HasPrefix(keys[i+n], kind) {
+			n++
 		}
+		i += n
 		kind = strings.TrimSuffix(kind, ":")
 		if first == missed {
 			o.metrics.CacheMisses(kind, n)
