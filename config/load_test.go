@@ -44,7 +44,7 @@ func defaults() Config {
 		SpikeFactor:     20,
 		TTL:             TTL{Price: 15 * time.Second, ChartHourly: 5 * time.Minute, ChartDaily: time.Hour, OnChain: time.Hour},
 		RateLimitWindow: time.Minute,
-		RateLimitLease:  20 * time.Millisecond,
+		RateLimitLease:  100 * time.Millisecond,
 		RateLimits:      []RateLimit{{"public", "*", 100_000}, {"standard", "*", 1_000_000}, {"admin", "*", 1_000_000}},
 		AddressLimit:    Rate{300, time.Minute},
 		Refresh: Refresh{

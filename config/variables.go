@@ -288,7 +288,7 @@ func limitVars() []variable {
 			doc:   "The fixed window of `RATE_LIMITS`. Windows start at multiples of their length since 1970.",
 		},
 		{
-			name: "RATE_LIMIT_LEASE", def: always("20ms"),
+			name: "RATE_LIMIT_LEASE", def: always("100ms"),
 			value: into(unitLease, func(c *Config) *time.Duration { return &c.RateLimitLease }),
 			doc: "For how long a replica takes units of a key that asks much at once from Redis in advance: the limit stays exact, see docs/operations.md. " +
 				"0: Redis is asked for each operation.",

@@ -9,8 +9,8 @@ import (
 // account is what this replica knows of a subject's counters in one window, and what it has leased of them: units that
 // Redis has counted already, in advance, and that operations are given here without asking it.
 //
-// A lease is taken when several charges of the subject are on their way at once, renewed while it is used, and ended after
-// [RedisOptions.Lease]; then what was not used of it is given back. It takes nothing from exactness: nobody is ever given a
+// A lease is taken when several charges of the subject are on their way at once, renewed while it is used, and ended when it
+// is idle, or after [RedisOptions.Lease]; then what was not used of it is given back. It takes nothing from exactness: nobody is ever given a
 // unit that Redis has not counted, and Redis refuses nobody while another replica may still give something back. It says
 // "held" then, leases nothing more in this window, and is asked again until all is given back or overdue.
 type account struct {
@@ -39,6 +39,7 @@ type lease struct {
 	granted Units     // in all
 	used    Units
 	fresh   Units         // what was left after the last renewal
+	seen    Units         // what was used when it was looked at
 	ending  bool          // it is not used any more
 	flight  chan struct{} // closed when the renewal or the end that is on its way is answered; nil: none is
 }
@@ -50,6 +51,8 @@ const (
 	leastLease = 16
 	// overdueAfter is how much longer than itself a lease is waited for by those who are held, at least.
 	overdueAfter = time.Second
+	// idle is how long a lease goes unused before it is ended.
+	idle = 10 * time.Millisecond
 	// retryEnd is when what could not be given back is tried again.
 	retryEnd = 200 * time.Millisecond
 )
@@ -201,12 +204,12 @@ func (a *account) leases() bool {
 	return a.lease.id != ""
 }
 
-// next is how long the lease needs nothing.
+// next is how long the lease need not be looked at.
 func (a *account) next() time.Duration {
 	if a.lease.ending {
 		return 0
 	}
-	return max(a.lease.until.Sub(a.redis.opts.Now()), 0)
+	return min(max(a.lease.until.Sub(a.redis.opts.Now()), 0), idle)
 }
 
 // wake has the account look after its lease after the time given.
@@ -230,8 +233,9 @@ func (a *account) look() {
 		*l = lease{}
 		a.mu.Unlock()
 		return
-	case !l.ending && now.Before(l.until):
-		a.wake(l.until.Sub(now))
+	case !l.ending && now.Before(l.until) && l.used != l.seen:
+		l.seen = l.used
+		a.wake(a.next())
 		a.mu.Unlock()
 		return
 	}

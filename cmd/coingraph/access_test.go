@@ -158,18 +158,20 @@ func TestAStoppedReplicaGivesBack(t *testing.T) {
 				return n
 			}
 			var accepted atomic.Int64
-			s.await("a lease", func() bool {
-				var group sync.WaitGroup
-				for range 50 {
-					group.Go(func() {
+			var enough atomic.Bool
+			var group sync.WaitGroup
+			for range 16 {
+				group.Go(func() {
+					for !enough.Load() {
 						if got := s.get("/simple_price?assets=bitcoin&currencies=usd", secret); got.status == 200 {
 							accepted.Add(1)
 						}
-					})
-				}
-				group.Wait()
-				return leases() > 0
-			})
+					}
+				})
+			}
+			s.await("a lease", func() bool { return leases() > 0 })
+			enough.Store(true)
+			group.Wait()
 			s.stop()
 			var counted int64
 			for _, k := range keysOfAll(t, client, "rate:{"+busy+"}:simple_price:*") {
