@@ -127,11 +127,11 @@ func (r *Redis) Close(ctx context.Context) {
 	}
 }
 
-// askAgain is how soon a charge that is held asks again.
-const askAgain = 5 * time.Millisecond
+// askAgain is how soon a charge that is held asks again, then twice as late each time up to the most.
+const askAgain, askAgainMost = 5 * time.Millisecond, 40 * time.Millisecond
 
 func (r *Redis) count(ctx context.Context, subject string, t *tier, units Units) (tally, error) {
-	for {
+	for wait := askAgain; ; wait = min(2*wait, askAgainMost) {
 		now := r.opts.Now()
 		a := r.accounts.at(subject, t, r.start(now))
 		counted, ok, renew := a.take(now, units)
@@ -149,7 +149,7 @@ func (r *Redis) count(ctx context.Context, subject string, t *tier, units Units)
 			return counted, err
 		}
 		a.end() // perhaps it is this replica that has what is wanted
-		if pause(ctx, askAgain); ctx.Err() != nil {
+		if pause(ctx, wait); ctx.Err() != nil {
 			return tally{}, ctx.Err()
 		}
 	}
