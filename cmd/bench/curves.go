@@ -369,8 +369,8 @@ func (g *growth) connected(ctx context.Context, connections int, rate float64, d
 	return s, g.stop(p.name)
 }
 
-// way is what the computation for 100,000 requests/s needs: one price, asked before, with its value in memory, and with its
-// value in Redis only.
+// way is what the computation for 100,000 requests/s needs: one price, asked before, with leases of units and without, with its
+// value in memory, and with its value in Redis only.
 func (g *growth) way(ctx context.Context) (curve, error) {
 	w := g.workload("W1")
 	kinds := []struct {
@@ -379,10 +379,11 @@ func (g *growth) way(ctx context.Context) (curve, error) {
 		variables []map[string]any
 	}{
 		{wayHot, nil, w.hot},
+		{wayQuiet, []string{"RATE_LIMIT_LEASE=0"}, w.hot},
 		{wayWarm, []string{"ANSWER_CACHE=0"}, w.warm},
 		{wayRedis, []string{"ANSWER_CACHE=0", "MEMORY_CACHE=0"}, w.warm},
 	}
-	samples, err := g.fresh(ctx, []float64{1, 2, 3}, func(x float64) (s sample, err error) {
+	samples, err := g.fresh(ctx, []float64{1, 2, 3, 4}, func(x float64) (s sample, err error) {
 		kind := kinds[int(x)-1]
 		if err := g.postgres.forgetLog(ctx); err != nil {
 			return s, err

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -10,6 +11,7 @@ import (
 const (
 	wayName  = "way"
 	wayHot   = "hot: asked before"
+	wayQuiet = "hot, of keys that are quiet"
 	wayWarm  = "warm: value in memory"
 	wayRedis = "value in Redis only"
 )
@@ -57,23 +59,31 @@ func (c curve) onPaper() string {
 		fmt.Fprintln(&b)
 	}
 	fmt.Fprintf(&b, "\nCores are CPU for a request × %s ÷ %.1f. Redis runs commands on one thread, so a second of CPU is the most that one gives in a second.\n", grouped(goal), busy)
-	if len(c.Samples) > 0 {
-		b.WriteString("\n" + inWords(c.Samples[0]) + "\n")
+	if of := func(label string) int {
+		return slices.IndexFunc(c.Samples, func(s sample) bool { return s.Label == label })
+	}; of(wayHot) >= 0 && of(wayQuiet) >= 0 {
+		b.WriteString("\n" + inWords(c.Samples[of(wayHot)], c.Samples[of(wayQuiet)]) + "\n")
 	}
 	return b.String()
 }
 
-// inWords says what comes first where the gateways multiply.
-func inWords(s sample) string {
+// inWords says what comes first where the gateways multiply: asked by keys that are busy, or by many that are each quiet.
+func inWords(s, quiet sample) string {
 	const cores = 8 // of a usual server
 	n := needsOf(s)
-	text := fmt.Sprintf("So %s gateways of %d cores carry it where all was asked before", grouped(math.Ceil(n.cores/cores)), cores)
-	if n.primaries > 1 {
-		text += fmt.Sprintf(". What does not multiply with them is the meter's Redis: one is %.0f %% busy at %s requests/s, so it takes a Redis Cluster of %s primaries. "+
-			"A caller's counters lie on one of them, so no single caller can ask more than one primary serves", 100*busy, grouped(busy*n.served), grouped(n.primaries))
-	} else {
-		text += ", and one Redis suffices for the meter"
-	}
+	text := fmt.Sprintf("So gateways with %s cores in all, such as %s of %d, carry it where all was asked before, by keys so busy that units are leased for them; %s. "+
+		"Where it comes from keys that are each quiet, every operation is charged in Redis by itself: ",
+		figure(n.cores), grouped(math.Ceil(n.cores/cores)), cores, meterOf(n))
+	n = needsOf(quiet)
+	text += fmt.Sprintf("that takes %s cores, and %s", figure(n.cores), meterOf(n))
 	return text + fmt.Sprintf(". The provider does not see the requests: what is bought depends on how many values are asked for and on their TTL, and replicas share it. "+
 		"Postgres sees the log, %s MB/s of it compressed, and what memory and Redis lack.", figure(n.stored))
+}
+
+// meterOf says what does not multiply with the gateways.
+func meterOf(n needs) string {
+	if n.primaries <= 1 {
+		return "one Redis suffices for the meter"
+	}
+	return fmt.Sprintf("the meter's Redis, of which one is %.0f %% busy at %s requests/s, must be a Cluster of %s primaries", 100*busy, grouped(busy*n.served), grouped(n.primaries))
 }
