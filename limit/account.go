@@ -72,7 +72,8 @@ func (l *lease) left() (left Units) {
 	return left
 }
 
-// take gives the operation its units from the lease, all or none. If not, its charge counts as on its way. The renewal is to be sent, unless it is nil.
+// take gives the operation its units from the lease, all or none. If not, its charge counts as on its way. The renewal is to
+// be sent, unless it is nil.
 func (a *account) take(now time.Time, units Units) (counted tally, ok bool, renew *errand) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -141,7 +142,7 @@ func (a *account) renewal(now time.Time) *errand {
 	if a.never || l.flight != nil || l.ending {
 		return nil
 	}
-	want, wanted, left := Units{}, false, l.left()
+	want, left := Units{}, l.left()
 	took := max(now.Sub(a.since), time.Millisecond)
 	for e, n := range a.spent {
 		if n == 0 {
@@ -150,9 +151,8 @@ func (a *account) renewal(now time.Time) *errand {
 		// As much as goes in twice its time: so it lasts, and is renewed when half of it is gone.
 		lately := int(min(int64(n)*2*int64(lasts)/int64(took), maxMax))
 		want[e] = max(lately-left[e], leastLease)
-		wanted = true
 	}
-	if !wanted {
+	if want == (Units{}) {
 		return nil
 	}
 	a.spent, a.asks, a.since = Units{}, 0, now

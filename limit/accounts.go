@@ -47,6 +47,14 @@ func (k *accounts) at(subject string, t *tier, start int64) *account {
 	return a
 }
 
+// in is the subject's account in the window that begins at start: mostly this one.
+func (a *account) in(start int64) *account {
+	if a.start == start {
+		return a
+	}
+	return a.redis.accounts.at(a.subject, a.tier, start)
+}
+
 // all are the accounts that are kept.
 func (k *accounts) all() []*account {
 	k.mu.RLock()

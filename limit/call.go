@@ -14,8 +14,7 @@ type call struct {
 	run
 	redis *Redis
 
-	subject string
-	tier    *tier
+	account *account // of the window that it was for at first
 	units   Units
 
 	asked time.Time // when the last attempt left, by this replica's clock
@@ -25,12 +24,12 @@ type call struct {
 	err    error
 }
 
-func (r *Redis) newCall(subject string, t *tier, units Units) *call {
+func (r *Redis) newCall(a *account, units Units) *call {
 	c, ok := r.spare.Get().(*call)
 	if !ok {
 		c = &call{redis: r}
 	}
-	c.subject, c.tier, c.units, c.asked = subject, t, units, time.Time{}
+	c.account, c.units, c.asked = a, units, time.Time{}
 	c.answer, c.err = answer{}, nil
 	c.run.reset(chargeScript)
 	c.Reset(c, 1)
@@ -43,10 +42,10 @@ func (c *call) Prepare(t *pipeline.Trip, cmds []redis.Cmder) []redis.Cmder {
 	r.sends(t, c.asked.IsZero())
 	c.asked = r.opts.Now()
 	c.until = r.until(t, c.asked)
-	c.args = append(c.args[:0], r.accounts.at(c.subject, c.tier, r.start(c.asked)).args...)
-	n := len(c.tier.endpoints)
+	c.args = append(c.args[:0], c.account.in(r.start(c.asked)).args...)
+	n := len(c.account.tier.endpoints)
 	c.args[untilArg(n)] = &c.until
-	for i, e := range c.tier.endpoints {
+	for i, e := range c.account.tier.endpoints {
 		if c.units[e] > 0 {
 			c.args[unitsArg(n, i)] = c.units[e]
 		}
@@ -59,7 +58,7 @@ func (c *call) Settle(t *pipeline.Trip, _ []redis.Cmder) (again bool) {
 	if c.lacking() {
 		return true
 	}
-	answer, err := c.read(c.tier)
+	answer, err := c.read(c.account.tier)
 	if err != nil {
 		c.Fail(err)
 		return false

@@ -1,20 +1,10 @@
--- Charges one operation, whole or not at all.
+-- Charges one operation, whole or not at all. window.lua stands before it.
 --
--- KEYS  the counter of each endpoint in the window that begins at ARGV[2], and the window's leases (see lease.lua)
--- ARGV  1: the length of windows, 2: the beginning of this one, both in s; 3: the time in µs after which nobody waits for
---       the answer; then for each counter: its maximum, the units
+-- KEYS  the counter of each endpoint in the window, and the window's leases (see lease.lua)
+-- ARGV  1 to 3: see window.lua; then for each counter: its maximum, the units
 --
--- Answers in one text, which costs the caller a third of what a list of numbers does: what came of it (1: charged, 0: refused, 2: ask
--- again soon, because replicas hold units that may come back; -1: by this clock it is another window, or too late; all but the
--- first have charged nothing), the time in s and µs, and each counter.
-local time = redis.call('TIME')
-local seconds, window, start = tonumber(time[1]), tonumber(ARGV[1]), tonumber(ARGV[2])
-local now = seconds * 1000000 + tonumber(time[2])
-local answer = {1, time[1], time[2]}
-if seconds - seconds % window ~= start or now > tonumber(ARGV[3]) then
-  answer[1] = -1
-  return table.concat(answer, ' ')
-end
+-- Answers what came of it (1: charged, 0: refused, 2: ask again soon, because replicas hold units that may come back; the last
+-- two have charged nothing), the time, and each counter.
 local leases = KEYS[#KEYS]
 for i = 1, #KEYS - 1 do
   local max, units = tonumber(ARGV[2 * i + 2]), tonumber(ARGV[2 * i + 3])

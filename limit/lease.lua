@@ -1,20 +1,13 @@
--- Counts units for a replica in advance: it gives them to operations without asking here, for a short time.
+-- Counts units for a replica in advance: it gives them to operations without asking here, for a short time. window.lua stands
+-- before it.
 --
 -- KEYS  as for charge.lua. The last one is a hash: of each lease by its id "<until when, in µs> <units of each counter> …", and
 --       the field 'recalled' once an operation was refused while units were leased
--- ARGV  1 to 3: as for charge.lua; 4: the lease's id, 5: how long it may be out, in µs, 6: the least units worth a lease;
+-- ARGV  1 to 3: see window.lua; 4: the lease's id, 5: how long it may be out, in µs, 6: the least units worth a lease;
 --       then for each counter: its maximum, the units wanted
 --
 -- Of what is left of a counter an eighth is leased at most: so a limit that is nearly spent is charged by each operation alone.
--- Answers like charge.lua (1: leased, 0: refused, -1), with the units of each counter after the counters.
-local time = redis.call('TIME')
-local seconds, window, start = tonumber(time[1]), tonumber(ARGV[1]), tonumber(ARGV[2])
-local now = seconds * 1000000 + tonumber(time[2])
-local answer = {1, time[1], time[2]}
-if seconds - seconds % window ~= start or now > tonumber(ARGV[3]) then
-  answer[1] = -1
-  return table.concat(answer, ' ')
-end
+-- Answers like charge.lua (1: leased, 0: refused), with the units of each counter after the counters.
 local counters, leases = #KEYS - 1, KEYS[#KEYS]
 local record = redis.call('HGET', leases, ARGV[4])
 local grants = {}

@@ -103,6 +103,7 @@ func TestLeaseKeys(t *testing.T) {
 			url := testURL(t, variable)
 			client, m, subject := openPatient(t, url), newRedis(t, url, newPolicy(t, limittest.Long, 1<<30), leasing(nil)), "limittest-"+rand.Text()
 			var key string
+			var ends time.Duration
 			stop := make(chan struct{})
 			var group sync.WaitGroup
 			for range 8 {
@@ -119,11 +120,11 @@ func TestLeaseKeys(t *testing.T) {
 			}
 			await(t, "a lease", func() bool {
 				for _, key = range keys(t, client, "*"+subject+"*leases*") {
-					return true
+					ends = client.PExpireTime(t.Context(), key).Val()
+					return ends > 0 // else it is gone again
 				}
 				return false
 			})
-			ends := client.PExpireTime(t.Context(), key).Val()
 			close(stop)
 			group.Wait()
 			limits, err := m.Peek(t.Context(), subject, "standard")
@@ -134,7 +135,7 @@ func TestLeaseKeys(t *testing.T) {
 			if want := fmt.Sprintf("rate:{%s}:leases:%d", subject, edge.Add(-limittest.Long).Unix()); key != want {
 				t.Errorf("the key is %s, want %s", key, want)
 			}
-			if ends >= 0 && ends != time.Duration(edge.UnixMilli())*time.Millisecond { // else it was gone already
+			if ends != time.Duration(edge.UnixMilli())*time.Millisecond {
 				t.Errorf("it ends at %v, the window at %v", ends, edge)
 			}
 		})

@@ -142,7 +142,7 @@ func (r *Redis) count(ctx context.Context, subject string, t *tier, units Units)
 			r.leased.Add(1)
 			return counted, nil
 		}
-		got, err := r.charge(ctx, subject, t, units)
+		got, err := r.charge(ctx, a, units)
 		a.settled(ctx)
 		counted = a.back(got, err)
 		if err != nil || got.outcome != held {
@@ -156,18 +156,18 @@ func (r *Redis) count(ctx context.Context, subject string, t *tier, units Units)
 }
 
 // charge has Redis charge the operation.
-func (r *Redis) charge(ctx context.Context, subject string, t *tier, units Units) (answer, error) {
-	lane := r.lane(ctx, subject)
+func (r *Redis) charge(ctx context.Context, a *account, units Units) (answer, error) {
+	lane := r.lane(ctx, a.subject)
 	if lane.Away() {
 		if lane.Permit() {
 			// A probe charges nothing, and is not waited for: the call is counted elsewhere, or refused there.
-			c := r.newCall(subject, t, Units{})
+			c := r.newCall(a, Units{})
 			c.Probe()
 			lane.Start(&c.Call)
 		}
 		return answer{}, pipeline.ErrAway
 	}
-	c := r.newCall(subject, t, units)
+	c := r.newCall(a, units)
 	if err := lane.Do(ctx, &c.Call); err != nil {
 		return answer{}, err
 	}

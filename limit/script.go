@@ -13,6 +13,9 @@ import (
 	"github.com/coingraph/coingraph/pipeline"
 )
 
+//go:embed window.lua
+var windowText string
+
 //go:embed charge.lua
 var chargeText string
 
@@ -25,7 +28,7 @@ var releaseText string
 // script is one that the server may have or lack: it forgets them in a restart or a failover.
 type script struct{ text, sha string }
 
-var chargeScript, leaseScript, releaseScript = newScript(chargeText), newScript(leaseText), newScript(releaseText)
+var chargeScript, leaseScript, releaseScript = newScript(windowText + chargeText), newScript(windowText + leaseText), newScript(releaseText)
 
 func newScript(text string) *script { return &script{text, redis.NewScript(text).Hash()} }
 
